@@ -1,0 +1,1 @@
+//! Touches the storage: collects before a plan, carries a verified plan out after it.

@@ -1,0 +1,1 @@
+//! HDFS as a store, by hdfs-native; reads the Hadoop configuration as Hadoop does.

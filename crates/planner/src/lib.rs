@@ -1,0 +1,1 @@
+//! Decides what is garbage: a pure function from what was seen to a plan.

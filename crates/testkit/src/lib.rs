@@ -1,0 +1,1 @@
+//! For tests only: writes metadata bytes, builds trees, filters snapshots.

@@ -1,0 +1,1 @@
+//! Real partners for the tests: a NameNode with a DataNode, and Flink jobs.
