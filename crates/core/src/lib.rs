@@ -1,1 +1,18 @@
-//! Vocabulary of chksweep, and the reader of Flink's _metadata: no I/O, no clock.
+//! Vocabulary of chksweep, and the reader of Flink's `_metadata`: no I/O, no clock, no randomness.
+//!
+//! Everything that more than one room of the house speaks of lives here: where a file lies ([`Location`]),
+//! what was listed ([`Inventory`]), what a `_metadata` says ([`metadata`], [`Content`]), which policy holds
+//! ([`Policy`]) and what a plan is ([`plan`]). The deciding is done in `chksweep-planner`, the proving in
+//! `chksweep-audit`; neither knows the other.
+
+pub mod content;
+pub mod ids;
+pub mod location;
+pub mod names;
+pub mod time;
+
+pub use content::{Content, FileRef, FileSet, Kind};
+pub use ids::{JobId, OperatorId};
+pub use location::Location;
+pub use names::{Name, NameRef, Names, Uuid};
+pub use time::{Age, Timestamp};

@@ -1,0 +1,90 @@
+//! Flink's identifiers: newtypes, so that one cannot be taken for another.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The id of a job, as the name of its directory shows it: 32 lower-case hex digits. It does not identify a job
+/// for ever: application clusters reuse ids, and two clusters can share one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub [u8; 16]);
+
+/// The id of an operator, as Flink prints it: the sixteen bytes in the order of the file.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OperatorId(pub [u8; 16]);
+
+impl JobId {
+    /// Returns the id that `text` is: exactly 32 hex digits, lower case.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        parse_hex(text).map(Self)
+    }
+}
+
+fn parse_hex(text: &[u8]) -> Option<[u8; 16]> {
+    if text.len() != 32 {
+        return None;
+    }
+    let mut out = [0_u8; 16];
+    for (slot, pair) in out.iter_mut().zip(text.chunks_exact(2)) {
+        for digit in pair {
+            let value = match digit {
+                b'0'..=b'9' => digit - b'0',
+                b'a'..=b'f' => digit - b'a' + 10,
+                _ => return None,
+            };
+            *slot = (*slot << 4) | value;
+        }
+    }
+    Some(out)
+}
+
+fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
+macro_rules! hex_id {
+    ($type:ident) => {
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_hex(&self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_hex(&self.0, f)
+            }
+        }
+
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                parse_hex(text.as_bytes())
+                    .map(Self)
+                    .ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not an id of 32 hex digits")))
+            }
+        }
+    };
+}
+
+hex_id!(JobId);
+hex_id!(OperatorId);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_id_is_32_lower_case_hex_digits() {
+        let id = JobId::parse(b"d7f536ce31c588055f4f8282a9756920").unwrap();
+        assert_eq!(id.to_string(), "d7f536ce31c588055f4f8282a9756920");
+        assert_eq!(JobId::parse(b"D7F536CE31C588055F4F8282A9756920"), None);
+        assert_eq!(JobId::parse(b"d7f536ce31c588055f4f8282a975692"), None);
+    }
+}
