@@ -65,9 +65,9 @@ macro_rules! hex_id {
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = String::deserialize(deserializer)?;
-                parse_hex(text.as_bytes())
-                    .map(Self)
-                    .ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not an id of 32 hex digits")))
+                parse_hex(text.as_bytes()).map(Self).ok_or_else(|| {
+                    serde::de::Error::custom(format!("`{text}` is not an id of 32 hex digits"))
+                })
             }
         }
     };

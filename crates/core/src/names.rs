@@ -206,8 +206,13 @@ mod tests {
 
     #[test]
     fn names_order_as_their_text() {
-        let mut texts: Vec<&[u8]> =
-            vec![b"zz", b"0a1b2c3d-0000-4fff-8000-0123456789ab", b"0a1b2c3d-0000-4fff-8000-0123456789aa", b"_metadata", b"0a"];
+        let mut texts: Vec<&[u8]> = vec![
+            b"zz",
+            b"0a1b2c3d-0000-4fff-8000-0123456789ab",
+            b"0a1b2c3d-0000-4fff-8000-0123456789aa",
+            b"_metadata",
+            b"0a",
+        ];
         let mut names: Vec<NameRef<'_>> = texts.iter().map(|t| NameRef::new(t)).collect();
         texts.sort_unstable();
         names.sort_unstable();

@@ -1,1 +1,13 @@
-//! What a checkpoint store can do: list, stat, read; rename, delete, create. Memory and local directory.
+//! What a checkpoint store can do: list, stat and read; rename, delete and create.
+//!
+//! Looking and changing are two traits. Code that plans holds a [`ReadStore`] and so cannot delete: that is the
+//! dry run, a type and not a flag. HDFS itself lives in `chksweep-hdfs`, so that its hundred crates stay out of
+//! every fast test; this crate has the memory store and the local directory.
+
+pub mod error;
+pub mod mutate;
+pub mod read;
+
+pub use error::{ErrorKind, Operation, StoreError};
+pub use mutate::{Appender, MutateStore};
+pub use read::{Entry, EntryKind, EntrySink, ReadStore, Reader, Status};
