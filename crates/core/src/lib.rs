@@ -6,13 +6,23 @@
 //! `chksweep-audit`; neither knows the other.
 
 pub mod content;
+pub mod equivalence;
 pub mod ids;
+pub mod inventory;
+pub mod layout;
 pub mod location;
 pub mod names;
+pub mod plan;
+pub mod policy;
 pub mod time;
 
 pub use content::{Content, FileRef, FileSet, Kind};
+pub use equivalence::{AliasError, Equivalence};
 pub use ids::{JobId, OperatorId};
+pub use inventory::{
+    Directory, DirectoryId, File, FileId, Inventory, InventoryBuilder, ListedDirectory, Listing,
+};
 pub use location::Location;
 pub use names::{Name, NameRef, Names, Uuid};
+pub use policy::Policy;
 pub use time::{Age, Timestamp};

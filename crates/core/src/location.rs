@@ -65,6 +65,18 @@ impl Location {
         Self::normalised("file", "", path)
     }
 
+    /// Reads a location as chksweep prints it: `scheme://authority/path`, or a string without a scheme.
+    pub fn from_printed(text: &[u8]) -> Option<Self> {
+        let Some(at) = text.windows(3).position(|w| w == b"://") else {
+            return (!text.is_empty()).then(|| Self::from_parts(None, None, text));
+        };
+        let scheme = std::str::from_utf8(text.get(..at)?).ok()?;
+        let rest = text.get(at + 3..)?;
+        let path = rest.iter().position(|b| *b == b'/').unwrap_or(rest.len());
+        let authority = std::str::from_utf8(rest.get(..path)?).ok()?;
+        Some(Self::from_parts(Some(scheme), Some(authority), rest.get(path..)?))
+    }
+
     /// Returns the printed bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.text

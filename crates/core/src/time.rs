@@ -33,13 +33,11 @@ impl Timestamp {
 
     /// Reads a time in ISO 8601 with an offset: `2026-11-23T18:00:00Z`, `2026-11-23T19:00:00.5+01:00`.
     pub fn parse(text: &str) -> Option<Self> {
-        let (local, offset_ms) = match text.strip_suffix(['Z', 'z']) {
-            Some(local) => (local, 0),
-            None => {
-                let at = text.len().checked_sub(6)?;
-                let (local, offset) = (text.get(..at)?, text.get(at..)?);
-                (local, offset_of(offset)?)
-            }
+        let (local, offset_ms) = if let Some(local) = text.strip_suffix(['Z', 'z']) {
+            (local, 0)
+        } else {
+            let at = text.len().checked_sub(6)?;
+            (text.get(..at)?, offset_of(text.get(at..)?)?)
         };
         let utc = humantime::parse_rfc3339(&format!("{}Z", local.replace(' ', "T"))).ok()?;
         let ms = match utc.duration_since(SystemTime::UNIX_EPOCH) {

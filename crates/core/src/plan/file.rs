@@ -1,0 +1,345 @@
+//! The plan file: JSON Lines, with a digest over every byte before the last line.
+//!
+//! The digest detects accidents, not forgery: whoever can edit the file can compute it anew. That is why `apply`
+//! takes `--digest`, and why it plans again and carries out only what both plans sweep.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, Write};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::decide::{Decision, Rule, Verdict};
+use super::entry::{Entry, EntryKind, Totals};
+use super::summary::Summary;
+use crate::ids::JobId;
+use crate::location::Location;
+use crate::policy::Policy;
+use crate::time::Timestamp;
+
+/// The version of the plan file that this program writes, and the only one that it reads.
+pub const SCHEMA: u32 = 1;
+
+/// The longest line that is read: a path may be long, a policy may list many jobs.
+const MAX_LINE_BYTES: u64 = 256 * 1024 * 1024;
+
+/// The first line of a plan file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Header {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Name and version of the program.
+    pub tool: String,
+    /// The id of the run.
+    pub run_id: String,
+    /// When the plan was made.
+    pub created_at: Timestamp,
+    /// The point in time from which ages are counted.
+    pub as_of: Timestamp,
+    /// The sweep roots, as printed.
+    pub roots: Vec<String>,
+    /// The roots read for references only, as printed.
+    pub reference_roots: Vec<String>,
+    /// The policy.
+    pub policy: Policy,
+    /// The spellings that were taken for one place, in a form to compare.
+    pub equivalence: Vec<String>,
+    /// The limits that the plan exceeds; `apply` refuses while there are any.
+    #[serde(default)]
+    pub brakes: Vec<super::summary::Brake>,
+    /// The metadata that was read.
+    pub metadata: Vec<MetadataStamp>,
+}
+
+/// A metadata file that was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetadataStamp {
+    /// Its location, as printed.
+    pub path: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Its mtime.
+    pub mtime: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EntryLine {
+    decision: Decision,
+    rule: Rule,
+    path: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    path_base64: Option<String>,
+    r#type: EntryKind,
+    files: u64,
+    bytes: u64,
+    disk_bytes: Option<u64>,
+    mtime: Timestamp,
+    job: Option<JobId>,
+    until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    rules: BTreeMap<Rule, u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tree: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "lowercase")]
+enum Line {
+    Header(Box<Header>),
+    Entry(EntryLine),
+    Summary(Box<SummaryLine>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct SummaryLine {
+    #[serde(flatten)]
+    summary: Summary,
+    sha256: String,
+}
+
+impl From<&Entry> for EntryLine {
+    fn from(entry: &Entry) -> Self {
+        let utf8 = std::str::from_utf8(entry.path.as_bytes()).is_ok();
+        Self {
+            decision: entry.verdict.decision(),
+            rule: entry.verdict.rule,
+            path: entry.path.to_string(),
+            path_base64: (!utf8).then(|| BASE64.encode(entry.path.as_bytes())),
+            r#type: entry.kind,
+            files: entry.totals.files,
+            bytes: entry.totals.bytes,
+            disk_bytes: entry.totals.disk_bytes,
+            mtime: entry.modified,
+            job: entry.job,
+            until: entry.verdict.until_time(),
+            rules: entry.rules.clone(),
+            tree: entry.tree.map(|digest| format!("{digest:032x}")),
+        }
+    }
+}
+
+impl EntryLine {
+    fn into_entry(self) -> Result<Entry, String> {
+        if self.rule.decision() != self.decision {
+            return Err(format!("rule `{}` does not make the decision of its line", self.rule));
+        }
+        let bytes = match &self.path_base64 {
+            Some(text) => BASE64.decode(text).map_err(|error| format!("pathBase64: {error}"))?,
+            None => self.path.clone().into_bytes(),
+        };
+        let path =
+            Location::from_printed(&bytes).ok_or_else(|| format!("`{}` is not a location", self.path))?;
+        let tree = match self.tree {
+            Some(hex) => Some(u128::from_str_radix(&hex, 16).map_err(|error| format!("tree: {error}"))?),
+            None => None,
+        };
+        let verdict = self.until.map_or(Verdict::new(self.rule), |until| Verdict::until(self.rule, until));
+        Ok(Entry {
+            verdict,
+            path,
+            kind: self.r#type,
+            totals: Totals { files: self.files, bytes: self.bytes, disk_bytes: self.disk_bytes },
+            modified: self.mtime,
+            job: self.job,
+            rules: self.rules,
+            tree,
+        })
+    }
+}
+
+/// Writes a plan file line by line.
+#[derive(Debug)]
+pub struct PlanFileWriter<W> {
+    out: W,
+    digest: Sha256,
+    line: Vec<u8>,
+}
+
+impl<W: Write> PlanFileWriter<W> {
+    /// Begins a plan file.
+    ///
+    /// # Errors
+    ///
+    /// Where writing fails.
+    pub fn new(out: W, header: &Header) -> io::Result<Self> {
+        let mut writer = Self { out, digest: Sha256::new(), line: Vec::new() };
+        writer.write(&Line::Header(Box::new(header.clone())))?;
+        Ok(writer)
+    }
+
+    /// Writes an entry; entries come sorted by path.
+    ///
+    /// # Errors
+    ///
+    /// Where writing fails.
+    pub fn entry(&mut self, entry: &Entry) -> io::Result<()> {
+        self.write(&Line::Entry(EntryLine::from(entry)))
+    }
+
+    /// Writes the last line, and returns the digest of all before it and the writer beneath.
+    ///
+    /// # Errors
+    ///
+    /// Where writing fails.
+    pub fn finish(mut self, summary: &Summary) -> io::Result<(String, W)> {
+        let sha256 = hex(&std::mem::take(&mut self.digest).finalize());
+        let line = SummaryLine { summary: summary.clone(), sha256: sha256.clone() };
+        self.write(&Line::Summary(Box::new(line)))?;
+        self.out.flush()?;
+        Ok((sha256, self.out))
+    }
+
+    fn write(&mut self, line: &Line) -> io::Result<()> {
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, line)?;
+        self.line.push(b'\n');
+        self.digest.update(&self.line);
+        self.out.write_all(&self.line)
+    }
+}
+
+/// A plan file, read and checked to its end.
+#[derive(Clone, Debug)]
+pub struct PlanFile {
+    /// Its first line.
+    pub header: Header,
+    /// Its entries, sorted by path.
+    pub entries: Vec<Entry>,
+    /// Its last line.
+    pub summary: Summary,
+    /// The digest of all before its last line.
+    pub sha256: String,
+}
+
+/// What can be wrong with a plan file.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanFileError {
+    /// It could not be read.
+    #[error("reading the plan file")]
+    Io(#[source] io::Error),
+    /// A line is not what a plan file holds.
+    #[error("line {line} of the plan file: {message}")]
+    Line {
+        /// The number of the line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// It is of a schema that this program does not read.
+    #[error("the plan file has schema {found}; this chksweep reads schema {SCHEMA}")]
+    Schema {
+        /// The schema that it has.
+        found: u64,
+    },
+    /// It was changed, or cut short.
+    #[error(
+        "the digest of the plan file does not match: it was edited or cut short ({expected} expected, {found} found)"
+    )]
+    Digest {
+        /// What its last line says.
+        expected: String,
+        /// What its bytes give.
+        found: String,
+    },
+}
+
+/// Reads a plan file line by line, checking as it goes.
+#[derive(Debug)]
+pub struct PlanFileReader<R> {
+    input: R,
+    digest: Sha256,
+    line: u64,
+    buffer: Vec<u8>,
+    last_path: Option<Location>,
+}
+
+impl<R: BufRead> PlanFileReader<R> {
+    /// Begins to read.
+    pub fn new(input: R) -> Self {
+        Self { input, digest: Sha256::new(), line: 0, buffer: Vec::new(), last_path: None }
+    }
+
+    /// Reads the whole file: header, entries (those that `keep` wants), summary; and checks the digest, the
+    /// order of the paths, and that nothing follows.
+    ///
+    /// # Errors
+    ///
+    /// Where the file is not a plan file, was cut short or was edited.
+    pub fn read(mut self, mut keep: impl FnMut(&Entry) -> bool) -> Result<PlanFile, PlanFileError> {
+        let header = match self.next_line()? {
+            Some(Line::Header(header)) => *header,
+            Some(_) | None => return Err(self.error("the first line is not a header: is this a plan file?")),
+        };
+        let mut entries = Vec::new();
+        loop {
+            let before = self.digest.clone();
+            match self.next_line()? {
+                Some(Line::Entry(line)) => {
+                    let entry = line.into_entry().map_err(|message| self.error(&message))?;
+                    if self.last_path.as_ref().is_some_and(|last| *last >= entry.path) {
+                        return Err(self.error("entries are not sorted by path"));
+                    }
+                    self.last_path = Some(entry.path.clone());
+                    if keep(&entry) {
+                        entries.push(entry);
+                    }
+                }
+                Some(Line::Summary(line)) => {
+                    let found = hex(&before.finalize());
+                    if found != line.sha256 {
+                        return Err(PlanFileError::Digest { expected: line.sha256, found });
+                    }
+                    if self.next_line()?.is_some() {
+                        return Err(self.error("something follows the summary"));
+                    }
+                    return Ok(PlanFile { header, entries, summary: line.summary, sha256: found });
+                }
+                Some(Line::Header(_)) => return Err(self.error("a second header")),
+                None => return Err(self.error("the file ends without a summary: it was cut short")),
+            }
+        }
+    }
+
+    fn next_line(&mut self) -> Result<Option<Line>, PlanFileError> {
+        self.buffer.clear();
+        let mut limited = io::Read::take(&mut self.input, MAX_LINE_BYTES);
+        let count = limited.read_until(b'\n', &mut self.buffer).map_err(PlanFileError::Io)?;
+        if count == 0 {
+            return Ok(None);
+        }
+        self.line += 1;
+        self.digest.update(&self.buffer);
+        if self.line == 1 {
+            self.check_schema()?;
+        }
+        serde_json::from_slice(&self.buffer).map(Some).map_err(|error| self.error(&error.to_string()))
+    }
+
+    /// Another schema may differ in any field: it is told from the number alone.
+    fn check_schema(&self) -> Result<(), PlanFileError> {
+        let value: serde_json::Value = serde_json::from_slice(&self.buffer)
+            .map_err(|error| self.error(&format!("not a plan file ({error})")))?;
+        match value.get("schema").and_then(serde_json::Value::as_u64) {
+            Some(found) if found != u64::from(SCHEMA) => Err(PlanFileError::Schema { found }),
+            Some(_) => Ok(()),
+            None => Err(self.error("no schema: is this a plan file?")),
+        }
+    }
+
+    fn error(&self, message: &str) -> PlanFileError {
+        PlanFileError::Line { line: self.line.max(1), message: message.to_owned() }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        // Writing to a String cannot fail.
+        let _never = write!(out, "{byte:02x}");
+        out
+    })
+}
