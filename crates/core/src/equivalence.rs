@@ -239,7 +239,7 @@ mod tests {
         match text.split_once("://") {
             Some((scheme, rest)) => {
                 let slash = rest.find('/').unwrap_or(rest.len());
-                Location::from_parts(Some(scheme), Some(&rest[..slash]), rest[slash..].as_bytes())
+                Location::from_parts(Some(scheme), Some(&rest[..slash]), &rest.as_bytes()[slash..])
             }
             None => Location::from_parts(None, None, text.as_bytes()),
         }

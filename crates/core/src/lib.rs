@@ -7,7 +7,6 @@
 
 pub mod content;
 pub mod equivalence;
-pub mod equivalence;
 pub mod ids;
 pub mod inventory;
 pub mod layout;
@@ -18,7 +17,6 @@ pub mod policy;
 pub mod time;
 
 pub use content::{Content, FileRef, FileSet, Kind};
-pub use equivalence::{AliasError, Equivalence};
 pub use equivalence::{AliasError, Equivalence};
 pub use ids::{JobId, OperatorId};
 pub use inventory::{
