@@ -1,1 +1,13 @@
-//! Touches the storage: collects before a plan, carries a verified plan out after it.
+//! Touches the storage: collects what a plan is made from, and carries a verified plan out.
+//!
+//! The two halves share no type that could change anything: collecting holds a [`ReadStores`], executing a
+//! [`MutateStores`]. This crate knows neither the planner nor HDFS: a plan comes to it as a
+//! `chksweep_audit::VerifiedPlan`, wherever it was made.
+
+pub mod collected;
+pub mod events;
+pub mod stores;
+
+pub use collected::{Collected, QuarantinedFile, QuarantinedRun};
+pub use events::{Event, Observer, Quiet};
+pub use stores::{MutateStores, ReadStores};

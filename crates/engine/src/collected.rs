@@ -1,0 +1,58 @@
+//! What one complete look at the roots found.
+
+use chksweep_core::plan::{Looks, MetadataFile, Problem};
+use chksweep_core::{Inventory, Location, Timestamp};
+
+/// What one complete look at the roots found: everything that a plan is made from, but for policy and time.
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// When the look began, by the local clock.
+    pub looked_at: Timestamp,
+    /// The candidates under the sweep roots.
+    pub inventory: Inventory,
+    /// Every metadata file under sweep and reference roots and in their quarantines, read after the candidates
+    /// were listed.
+    pub metadata: Vec<MetadataFile>,
+    /// Directories in which metadata could lie and whose listing broke, with what broke it.
+    pub unlisted: Vec<(Location, String)>,
+    /// Pinned places, from every root.
+    pub pins: Vec<Location>,
+    /// What earlier looks saw.
+    pub looks: Looks,
+    /// What lies in the quarantines of the roots.
+    pub quarantine: Vec<QuarantinedRun>,
+    /// What collecting has to say.
+    pub problems: Vec<Problem>,
+}
+
+/// What one run set aside under one root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuarantinedRun {
+    /// The root under whose `.chksweep` it lies.
+    pub root: Location,
+    /// The id of the run.
+    pub run_id: String,
+    /// When the run started; nothing where its record does not tell, which counts as now.
+    pub started_at: Option<Timestamp>,
+    /// Where it lies: `<root>/.chksweep/quarantine/<run id>`.
+    pub location: Location,
+    /// The files in it, in no particular order.
+    pub files: Vec<QuarantinedFile>,
+    /// Whether all of it could be listed.
+    pub complete: bool,
+}
+
+/// One file in a quarantine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuarantinedFile {
+    /// Where it lies now.
+    pub location: Location,
+    /// Where it lay before.
+    pub original: Location,
+    /// Its length in bytes.
+    pub length: u64,
+    /// Its mtime, which a rename leaves alone.
+    pub modified: Timestamp,
+    /// How many copies there are, where the store tells it.
+    pub replication: Option<u16>,
+}
