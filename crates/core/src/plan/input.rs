@@ -110,9 +110,19 @@ pub enum OperatorStateSearch {
 pub struct Looks {
     /// By the printed location of a job or savepoint directory.
     pub directories: BTreeMap<String, Look>,
-    /// By the printed location of a directory: the start of the last run that planned a move in it. Its own mtime
-    /// is then our doing.
-    pub moves: BTreeMap<String, Timestamp>,
+    /// By the printed location of a directory: the last run that planned a move in it. Its own mtime may then be
+    /// our doing.
+    pub moves: BTreeMap<String, OwnMove>,
+}
+
+/// When a run moved something in a directory. An mtime within is our own; one after the end is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OwnMove {
+    /// The start of the run.
+    pub start: Timestamp,
+    /// Its end; nothing for a run that was broken off, whose moves are then not taken for our own.
+    pub end: Option<Timestamp>,
 }
 
 /// What the looks at one directory saw.

@@ -12,7 +12,7 @@ mod summary;
 pub use decide::{Decision, Decisions, Rule, Verdict};
 pub use entry::{Entry, EntryKind, Totals, entries, tree_digest};
 pub use file::{Header, MetadataStamp, PlanFile, PlanFileError, PlanFileReader, PlanFileWriter, SCHEMA};
-pub use input::{Look, Looks, MetadataFile, OperatorStateSearch, Place, PlanInput, Unreadable};
+pub use input::{Look, Looks, MetadataFile, OperatorStateSearch, OwnMove, Place, PlanInput, Unreadable};
 pub use summary::{
     Brake, DecisionTotals, JobState, JobSummary, Newest, Plan, Problem, Severity, Summary, WhatIf,
 };
