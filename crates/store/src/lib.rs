@@ -5,9 +5,14 @@
 //! every fast test; this crate has the memory store and the local directory.
 
 pub mod error;
+pub mod local;
+pub mod memory;
 pub mod mutate;
+mod paths;
 pub mod read;
 
 pub use error::{ErrorKind, Operation, StoreError};
+pub use local::LocalStore;
+pub use memory::MemoryStore;
 pub use mutate::{Appender, MutateStore};
 pub use read::{Entry, EntryKind, EntrySink, ReadStore, Reader, Status};

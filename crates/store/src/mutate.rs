@@ -4,6 +4,7 @@
 //! The caller looks again before it says what happened; nothing here is retried blindly.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chksweep_core::Location;
@@ -53,4 +54,43 @@ pub trait Appender: Debug + Send {
 
     /// Closes the file.
     async fn close(&mut self) -> Result<(), StoreError>;
+}
+
+#[async_trait]
+impl<S: MutateStore + ?Sized> MutateStore for Arc<S> {
+    async fn rename(&self, from: &Location, to: &Location) -> Result<(), StoreError> {
+        (**self).rename(from, to).await
+    }
+
+    async fn delete_file(&self, path: &Location) -> Result<bool, StoreError> {
+        (**self).delete_file(path).await
+    }
+
+    async fn remove_directory(&self, path: &Location) -> Result<bool, StoreError> {
+        (**self).remove_directory(path).await
+    }
+
+    async fn delete_tree(&self, path: &Location) -> Result<bool, StoreError> {
+        (**self).delete_tree(path).await
+    }
+
+    async fn make_directories(&self, path: &Location, private: bool) -> Result<(), StoreError> {
+        (**self).make_directories(path, private).await
+    }
+
+    async fn create_new(&self, path: &Location, content: &[u8]) -> Result<(), StoreError> {
+        (**self).create_new(path, content).await
+    }
+
+    async fn replace(&self, path: &Location, content: &[u8]) -> Result<(), StoreError> {
+        (**self).replace(path, content).await
+    }
+
+    async fn create_appender(&self, path: &Location) -> Result<Box<dyn Appender>, StoreError> {
+        (**self).create_appender(path).await
+    }
+
+    async fn trash(&self, path: &Location) -> Result<Location, StoreError> {
+        (**self).trash(path).await
+    }
 }

@@ -1,6 +1,7 @@
 //! Looking at a store.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -122,4 +123,23 @@ pub trait Reader: Debug + Send {
     ///
     /// Where the data cannot be reached; what was read so far is not the whole file.
     async fn next(&mut self) -> Result<Option<Bytes>, StoreError>;
+}
+
+#[async_trait]
+impl<S: ReadStore + ?Sized> ReadStore for Arc<S> {
+    async fn list(&self, directory: &Location, sink: &mut EntrySink<'_>) -> Result<(), StoreError> {
+        (**self).list(directory, sink).await
+    }
+
+    async fn stat(&self, path: &Location) -> Result<Status, StoreError> {
+        (**self).stat(path).await
+    }
+
+    async fn open(&self, path: &Location) -> Result<Box<dyn Reader>, StoreError> {
+        (**self).open(path).await
+    }
+
+    async fn read(&self, path: &Location, limit: u64) -> Result<Bytes, StoreError> {
+        (**self).read(path, limit).await
+    }
 }
