@@ -1,0 +1,195 @@
+//! The first call to a NameNode: it fails early, and in words that say what to do.
+//!
+//! hdfs-native repeats what cannot help (a missing library for 63 s, a refused connection for three minutes) and
+//! has no time-out at all. So a client of its own asks once, each NameNode once and without waiting between them,
+//! and what passes by itself – a fail-over, a NameNode that starts – is sat out here, up to a deadline.
+
+use std::time::Duration;
+
+use chksweep_core::Location;
+use chksweep_store::{ErrorKind, Operation, StoreError};
+use hdfs_native::Client;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::client::HdfsOptions;
+use crate::config::{Authentication, ConfigError, HadoopConfig};
+use crate::error::is_about_gssapi;
+use crate::guard::guarded;
+use crate::routes::{Backend, Route, client};
+
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a single NameNode that refuses connections is tried. Nobody takes over from it, and more often than
+/// it restarts it is a wrong address.
+const REFUSED_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Waits until a NameNode of this route answers.
+pub(crate) async fn reach(
+    route: &Route,
+    url: &Location,
+    config: &HadoopConfig,
+    options: &HdfsOptions,
+) -> Result<(), StoreError> {
+    let (name, addresses) = match &route.backend {
+        Backend::Client { url, addresses, .. } => (url, addresses),
+        Backend::Refused(why) => return Err(failed(ErrorKind::Unsupported, url, why)),
+    };
+    let asked = Asked { url, name, addresses, config, options };
+    let probe = asked.probe().map_err(|error| misconfigured(url, &error))?;
+    asked.until_answered(&probe).await
+}
+
+/// An error of the configuration as one of the store.
+pub(crate) fn misconfigured(url: &Location, error: &ConfigError) -> StoreError {
+    let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+    failed(ErrorKind::Unsupported, url, &format!("{error}{source}"))
+}
+
+fn failed(kind: ErrorKind, url: &Location, message: &str) -> StoreError {
+    StoreError::new(kind, Operation::Connect, url, message)
+}
+
+/// Who is asked, and all that an answer to a person needs.
+struct Asked<'a> {
+    url: &'a Location,
+    name: &'a str,
+    addresses: &'a [String],
+    config: &'a HadoopConfig,
+    options: &'a HdfsOptions,
+}
+
+impl Asked<'_> {
+    /// Makes a client that tries each NameNode once.
+    fn probe(&self) -> Result<Client, ConfigError> {
+        let mut settings = self.config.client_settings()?;
+        let switches = self.addresses.len().saturating_sub(1);
+        settings.push(("dfs.client.failover.max.attempts".to_owned(), switches.to_string()));
+        client(self.name, settings, self.options)
+    }
+
+    async fn until_answered(&self, probe: &Client) -> Result<(), StoreError> {
+        let start = Instant::now();
+        let deadline = start + self.options.deadline;
+        let mut last: Option<StoreError> = None;
+        loop {
+            let Ok(answer) = timeout_at(deadline, ask(probe, self.url)).await else {
+                return Err(self.explained(&last.unwrap_or_else(|| self.silence())));
+            };
+            let Err(error) = answer else { return Ok(()) };
+            let patience = self.patience(&error);
+            if Instant::now() + PAUSE >= start + patience {
+                return Err(self.explained(&error));
+            }
+            last = Some(error);
+            sleep(PAUSE).await;
+        }
+    }
+
+    fn patience(&self, error: &StoreError) -> Duration {
+        let is_unknown_name = error.message.contains("lookup address");
+        if !error.kind.is_transient() || is_unknown_name {
+            return Duration::ZERO;
+        }
+        let is_alone = self.addresses.len() < 2;
+        if error.kind == ErrorKind::Unreachable && is_alone {
+            return self.options.deadline.min(REFUSED_PATIENCE);
+        }
+        self.options.deadline
+    }
+
+    fn silence(&self) -> StoreError {
+        failed(ErrorKind::TimedOut, self.url, "no answer")
+    }
+
+    /// Puts what to do behind what was said.
+    fn explained(&self, error: &StoreError) -> StoreError {
+        let addresses = self.addresses.join(", ");
+        let said = &error.message;
+        let advice = match error.kind {
+            ErrorKind::TimedOut => format!(
+                "no answer from {addresses} within {}s: the NameNode hangs, or a firewall drops what is sent to it",
+                self.options.deadline.as_secs()
+            ),
+            ErrorKind::Unreachable => self.unreachable(said, &addresses),
+            ErrorKind::Unauthenticated => Self::unauthenticated(said),
+            ErrorKind::Busy => self.busy(said, &addresses),
+            ErrorKind::NotFound
+            | ErrorKind::AlreadyExists
+            | ErrorKind::NotEmpty
+            | ErrorKind::WrongType
+            | ErrorKind::PermissionDenied
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::Corrupt
+            | ErrorKind::Unrepresentable
+            | ErrorKind::TooLarge
+            | ErrorKind::Unsupported
+            | ErrorKind::Other => format!("{addresses} answered: {said}"),
+        };
+        failed(error.kind, self.url, &advice)
+    }
+
+    fn unreachable(&self, said: &str, addresses: &str) -> String {
+        let is_simple = matches!(self.config.authentication(), Ok(Authentication::Simple));
+        if is_simple && said.contains("RPC listener disconnected") {
+            return format!(
+                "{addresses} closed the connection: it may want Kerberos, and hadoop.security.authentication is \
+                 not `kerberos` in {}; or another service listens there",
+                self.place()
+            );
+        }
+        format!(
+            "{addresses} cannot be reached ({said}): is the NameNode up, and is this its RPC address? It comes from \
+             {}",
+            self.place()
+        )
+    }
+
+    fn unauthenticated(said: &str) -> String {
+        if is_about_gssapi(said) {
+            return "libgssapi_krb5.so.2 cannot be loaded, and Kerberos needs it: install libgssapi-krb5-2 \
+                    (Debian) or krb5-libs (RHEL)"
+                .to_owned();
+        }
+        format!(
+            "not authenticated ({said}): run `kinit`, or give a principal and a keytab; `klist` shows whether \
+             the ticket is still good"
+        )
+    }
+
+    fn busy(&self, said: &str, addresses: &str) -> String {
+        if self.addresses.len() == 1 && said.contains("StandbyException") {
+            return format!(
+                "{addresses} is a standby NameNode: write the nameservice instead (`hdfs://<nameservice>/…`), so \
+                 that the active one is found"
+            );
+        }
+        format!("no NameNode of {addresses} serves requests now ({said}): try again later")
+    }
+
+    fn place(&self) -> String {
+        match self.config.directory() {
+            Some(directory) => directory.display().to_string(),
+            None => "the URL; no Hadoop configuration was read (--hadoop-conf, HADOOP_CONF_DIR)".to_owned(),
+        }
+    }
+}
+
+/// Asks once. On a task of its own, as GSSAPI blocks the thread that it is called on and no deadline would fire.
+async fn ask(probe: &Client, url: &Location) -> Result<(), StoreError> {
+    let (client, at) = (probe.clone(), url.clone());
+    let task = tokio::spawn(async move {
+        guarded(Operation::Connect, &at, client.get_file_info("/")).await.map(|_root| ())
+    });
+    let _stop = AbortOnDrop(task.abort_handle());
+    task.await.unwrap_or_else(|error| Err(failed(ErrorKind::Other, url, &error.to_string())))
+}
+
+/// Ends the task when its caller gives up.
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
