@@ -102,6 +102,19 @@ impl Equivalence {
         Ok(())
     }
 
+    /// Returns what it holds, line by line, in a form to print and to compare: a plan is stale under another.
+    pub fn describe(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Some((scheme, authority)) = &self.default {
+            lines.push(format!("default {scheme}://{authority}"));
+        }
+        let print = |(scheme, authority): &(String, String)| format!("{scheme}://{authority}");
+        lines.extend(self.groups.iter().map(|group| group.iter().map(print).collect::<Vec<_>>().join(" = ")));
+        lines.extend(self.mounts.iter().map(|(from, to)| format!("mount {from} -> {to}")));
+        lines.extend(self.aliases.iter().map(|(from, to)| format!("alias {from} -> {to}")));
+        lines
+    }
+
     /// Returns the aliases in the order in which they were added.
     pub fn aliases(&self) -> &[(Location, Location)] {
         &self.aliases

@@ -1,0 +1,413 @@
+//! The verdict on each file, by the place in which it lies.
+
+use std::collections::BTreeMap;
+
+use chksweep_core::layout::{self, FileName};
+use chksweep_core::plan::{Decision, OperatorStateSearch, Rule, Verdict};
+use chksweep_core::{DirectoryId, File, FileId, Kind, OperatorId, Timestamp};
+
+use super::World;
+use crate::liveness::{job_by_digits, seen_before};
+use crate::map::{JobDirectoryIndex, Role};
+use crate::naming::Snapshot;
+use crate::retention::same_lineage;
+
+/// What is known of the metadata in one directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MetadataState {
+    /// There is none.
+    Absent,
+    /// It was read: the number of the snapshot.
+    Readable(usize),
+    /// It is there, and could not be read.
+    Unreadable,
+}
+
+/// What is worked out once for all files.
+pub(super) struct Facts {
+    /// The completed checkpoints of each job directory, ascending by number.
+    completed: BTreeMap<JobDirectoryIndex, Vec<Completed>>,
+    /// When a checkpoint of the directory completed last.
+    frontier: BTreeMap<JobDirectoryIndex, Timestamp>,
+    /// The snapshot that each listed metadata file is, by the file.
+    by_file: BTreeMap<FileId, usize>,
+    /// Job directories in which write-ahead sinks were not ruled out.
+    unsearched: BTreeMap<JobDirectoryIndex, bool>,
+}
+
+struct Completed {
+    number: u64,
+    written: Timestamp,
+    operators: Vec<OperatorId>,
+}
+
+impl Facts {
+    pub(super) fn new(world: &World<'_>) -> Self {
+        let mut facts = Self {
+            completed: BTreeMap::new(),
+            frontier: BTreeMap::new(),
+            by_file: BTreeMap::new(),
+            unsearched: BTreeMap::new(),
+        };
+        for (at, snapshot) in world.snapshots.iter().enumerate() {
+            if let Some(file) = snapshot.listed {
+                facts.by_file.insert(file, at);
+            }
+            // What vanished between listing and reading was subsumed: it completed all the same, but nothing
+            // tells when a file could have been passed over by it. Only what still lies there counts.
+            let (true, Some(number), Some(owner), Some(_)) = (
+                snapshot.is_checkpoint(world.map),
+                snapshot.checkpoint_number(world.map),
+                snapshot.owner(world.map),
+                snapshot.listed,
+            ) else {
+                continue;
+            };
+            let written = snapshot.file.modified;
+            facts
+                .frontier
+                .entry(owner)
+                .and_modify(|newest| *newest = (*newest).max(written))
+                .or_insert(written);
+            let operators = snapshot.content.operators.clone();
+            facts.completed.entry(owner).or_default().push(Completed { number, written, operators });
+        }
+        for completed in facts.completed.values_mut() {
+            completed.sort_by_key(|one| (one.number, one.written));
+        }
+        facts
+            .unsearched
+            .extend((0..world.map.job_directories.len()).map(|at| (at, is_unsearched(world, at))));
+        facts
+    }
+
+    pub(super) fn metadata(&self, world: &World<'_>, directory: DirectoryId) -> MetadataState {
+        let inventory = world.input.inventory;
+        match inventory.find_file(directory, chksweep_core::NameRef::new(layout::METADATA)) {
+            None => MetadataState::Absent,
+            Some(file) => {
+                self.by_file.get(&file).map_or(MetadataState::Unreadable, |at| MetadataState::Readable(*at))
+            }
+        }
+    }
+
+    /// Returns whether a checkpoint of the directory completed after a file was written, and passed it over.
+    fn is_behind_frontier(&self, world: &World<'_>, directory: DirectoryId, modified: Timestamp) -> bool {
+        let newest = world.map.owner(directory).and_then(|owner| self.frontier.get(&owner));
+        newest.is_some_and(|newest| modified < newest.minus(world.input.policy.frontier_slack))
+    }
+
+    /// Returns whether a checkpoint with a higher number, of the same lineage as the nearest lower one, completed
+    /// after everything in this `chk-N` was written.
+    fn is_overtaken(&self, world: &World<'_>, directory: DirectoryId, number: u64) -> bool {
+        let Some(completed) = world.map.owner(directory).and_then(|owner| self.completed.get(&owner)) else {
+            return false;
+        };
+        let Some(lower) = completed.iter().rev().find(|one| one.number < number) else { return false };
+        let written = world.input.inventory.files_of(directory).map(|(_, file)| file.modified).max();
+        completed
+            .iter()
+            .filter(|one| one.number > number && same_lineage(&lower.operators, &one.operators))
+            .any(|one| written.is_none_or(|written| one.written > written))
+    }
+}
+
+/// Returns whether some kept snapshot that may know of files directly in `taskowned` of this job directory has
+/// operator state in which their names were not searched for.
+fn is_unsearched(world: &World<'_>, at: JobDirectoryIndex) -> bool {
+    world.snapshots.iter().zip(&world.naming.touched).any(|(snapshot, touched)| {
+        snapshot.names
+            && snapshot.file.operator_state == OperatorStateSearch::NotSearched
+            && (touched.iter().any(|directory| world.map.owner(*directory) == Some(at))
+                || may_know(world, snapshot, at))
+    })
+}
+
+/// Returns whether a snapshot may belong to the job of this directory, or to one that uses what lies in it. Only a
+/// savepoint whose name tells another job knows nothing; every other snapshot without a job may know.
+fn may_know(world: &World<'_>, snapshot: &Snapshot<'_>, at: JobDirectoryIndex) -> bool {
+    let job_at = |at: JobDirectoryIndex| world.map.job_directories.get(at).map(|directory| directory.job);
+    let concerns =
+        |job: usize| job_at(at) == Some(job) || world.liveness.users_of(at).any(|user| user == job);
+    if let Some(job) = snapshot.owner(world.map).and_then(job_at) {
+        return concerns(job);
+    }
+    match snapshot.home.as_ref().map(|home| layout::directory_name(home.name())) {
+        Some(layout::DirectoryName::Savepoint(digits)) => {
+            job_by_digits(world.map, digits).is_none_or(concerns)
+        }
+        _ => true,
+    }
+}
+
+/// Decides on the files directly in a directory, in their order.
+pub(super) fn of_directory(world: &World<'_>, facts: &Facts, directory: DirectoryId) -> Vec<Verdict> {
+    let inventory = world.input.inventory;
+    if world.map.is_partial(directory) {
+        return vec![Verdict::new(Rule::PartialListing); inventory.files_of(directory).len()];
+    }
+    let verdicts = |decide: &dyn Fn(FileId, &File) -> Verdict| -> Vec<Verdict> {
+        inventory.files_of(directory).map(|(id, file)| general(world, directory, id, file, decide)).collect()
+    };
+    match world.map.role(directory) {
+        Role::Checkpoint(number) => {
+            let place = CheckpointPlace::new(world, facts, directory, number);
+            verdicts(&|id, file| place.decide(id, file))
+        }
+        Role::Savepoint(_) => {
+            let place = SavepointPlace::new(world, facts, directory);
+            verdicts(&|id, file| place.decide(id, file))
+        }
+        Role::Shared => verdicts(&|_, file| shared(world, facts, directory, file)),
+        Role::TaskOwned => verdicts(&|_, file| task_owned(world, facts, directory, file)),
+        Role::Changelog | Role::ForStDatabase => verdicts(&|_, file| running(world, directory, file)),
+        Role::Merged => whole(world, directory, verdicts(&|_, file| running(world, directory, file))),
+        Role::Unknown | Role::Opaque | Role::Job | Role::ForStAttempt | Role::ForStProbe => {
+            verdicts(&|id, file| elsewhere(world, facts, id, file))
+        }
+    }
+}
+
+/// What holds wherever a file lies, before its place is asked.
+fn general(
+    world: &World<'_>,
+    directory: DirectoryId,
+    id: FileId,
+    file: &File,
+    decide: &dyn Fn(FileId, &File) -> Verdict,
+) -> Verdict {
+    if !file.regular {
+        return Verdict::new(Rule::UnknownName);
+    }
+    world.kept(directory, id).map_or_else(|| decide(id, file), Verdict::new)
+}
+
+fn name(world: &World<'_>, file: &File) -> FileName {
+    layout::file_name(&world.input.inventory.name_of(file).to_vec())
+}
+
+/// Staging files of `_metadata` are named by nobody, ever; one that is old is not open either.
+fn staging(world: &World<'_>, file: &File) -> Verdict {
+    match world.young(file.modified) {
+        Some(young) if file.whole_blocks => {
+            young.until_time().map_or(young, |until| Verdict::until(Rule::Open, until))
+        }
+        Some(young) => young,
+        None => Verdict::new(Rule::StagingFile),
+    }
+}
+
+/// The `_metadata` of a snapshot: kept, unless a policy retires it.
+fn metadata(world: &World<'_>, facts: &Facts, id: FileId, file: &File) -> Verdict {
+    let Some(at) = facts.by_file.get(&id) else { return Verdict::new(Rule::UnreadableMetadata) };
+    match (world.retention.retires(*at), world.snapshots.get(*at)) {
+        (Some(rule), _) => world.young(file.modified).unwrap_or(Verdict::new(rule)),
+        (None, Some(snapshot))
+            if snapshot.content.kind == Kind::Savepoint || is_in_savepoint(world, snapshot) =>
+        {
+            Verdict::new(Rule::Savepoint)
+        }
+        (None, _) => Verdict::new(Rule::Retained),
+    }
+}
+
+fn is_in_savepoint(world: &World<'_>, snapshot: &Snapshot<'_>) -> bool {
+    matches!(snapshot.directory.map(|id| world.map.role(id)), Some(Role::Savepoint(_)))
+}
+
+fn shared(world: &World<'_>, facts: &Facts, directory: DirectoryId, file: &File) -> Verdict {
+    if !matches!(name(world, file), FileName::State(_)) {
+        return Verdict::new(Rule::UnknownName);
+    }
+    if let Some(young) = world.young(file.modified) {
+        return young;
+    }
+    if facts.is_behind_frontier(world, directory, file.modified) || world.is_dead(directory) {
+        return Verdict::new(Rule::UnreferencedShared);
+    }
+    Verdict::new(Rule::BehindFrontierNotYet)
+}
+
+/// State that a running job holds without naming it, for as long as it likes: age settles nothing.
+fn running(world: &World<'_>, directory: DirectoryId, file: &File) -> Verdict {
+    if !matches!(name(world, file), FileName::State(_)) {
+        return Verdict::new(Rule::UnknownName);
+    }
+    if let Some(young) = world.young(file.modified) {
+        return young;
+    }
+    if world.is_dead_with_users(directory) {
+        return Verdict::new(Rule::UnreferencedRunningState);
+    }
+    world.job_not_dead(directory)
+}
+
+/// Files directly in `taskowned` may be named inside operator state, by a write-ahead sink.
+fn task_owned(world: &World<'_>, facts: &Facts, directory: DirectoryId, file: &File) -> Verdict {
+    let verdict = running(world, directory, file);
+    let owner = world.map.owner(directory);
+    let unsearched = owner.is_none_or(|owner| facts.unsearched.get(&owner).copied().unwrap_or(true));
+    if verdict.decision() == Decision::Sweep && unsearched {
+        return Verdict::new(Rule::JobNotDead);
+    }
+    verdict
+}
+
+/// A file-merging directory goes whole or not at all: what holds one file in it holds all.
+fn whole(world: &World<'_>, directory: DirectoryId, verdicts: Vec<Verdict>) -> Vec<Verdict> {
+    let opaque = !world.input.inventory.children_of(directory).is_empty();
+    let strongest =
+        verdicts.iter().copied().filter(|verdict| verdict.decision() != Decision::Sweep).min_by_key(
+            |verdict| match verdict.decision() {
+                Decision::Keep => 0,
+                Decision::Skip => 1,
+                Decision::Defer => 2,
+                Decision::Sweep => 3,
+            },
+        );
+    let holding = match strongest {
+        Some(verdict) if verdict.decision() == Decision::Keep => Verdict::new(Rule::NamedDirectory),
+        Some(verdict) => verdict,
+        None if opaque => Verdict::new(Rule::UnknownName),
+        None => return verdicts,
+    };
+    verdicts
+        .into_iter()
+        .map(|verdict| if verdict.decision() == Decision::Sweep { holding } else { verdict })
+        .collect()
+}
+
+/// Files in no place that Flink gives them: metadata under an old name names; the rest is not understood.
+fn elsewhere(world: &World<'_>, facts: &Facts, id: FileId, file: &File) -> Verdict {
+    match name(world, file) {
+        FileName::Metadata => metadata(world, facts, id, file),
+        FileName::OldMetadata if facts.by_file.contains_key(&id) => metadata(world, facts, id, file),
+        FileName::OldMetadata | FileName::Staging | FileName::State(_) | FileName::Unknown => {
+            Verdict::new(Rule::UnknownName)
+        }
+    }
+}
+
+/// A `chk-N`.
+struct CheckpointPlace<'a> {
+    world: &'a World<'a>,
+    facts: &'a Facts,
+    metadata: MetadataState,
+    /// Whether what lies here without metadata was given up.
+    abandoned: bool,
+    /// Whether this looks like Flink 1.4 or older, where metadata lies elsewhere.
+    old_layout: bool,
+    directory: DirectoryId,
+}
+
+impl<'a> CheckpointPlace<'a> {
+    fn new(world: &'a World<'a>, facts: &'a Facts, directory: DirectoryId, number: u64) -> Self {
+        Self {
+            world,
+            facts,
+            metadata: facts.metadata(world, directory),
+            abandoned: facts.is_overtaken(world, directory, number) || world.is_dead(directory),
+            old_layout: has_old_layout(world, facts, directory),
+            directory,
+        }
+    }
+
+    fn decide(&self, id: FileId, file: &File) -> Verdict {
+        match name(self.world, file) {
+            FileName::Metadata => metadata(self.world, self.facts, id, file),
+            FileName::Staging => staging(self.world, file),
+            FileName::State(_) => self.state(file),
+            FileName::OldMetadata | FileName::Unknown => Verdict::new(Rule::UnknownName),
+        }
+    }
+
+    fn state(&self, file: &File) -> Verdict {
+        let young = self.world.young(file.modified);
+        match (self.metadata, young) {
+            (MetadataState::Unreadable, _) => Verdict::new(Rule::UnreadableMetadata),
+            (_, Some(young)) => young,
+            (MetadataState::Readable(_), None) => Verdict::new(Rule::UnreferencedExclusive),
+            (MetadataState::Absent, None) if self.old_layout => Verdict::new(Rule::UnknownName),
+            (MetadataState::Absent, None) if self.abandoned => Verdict::new(Rule::AbandonedCheckpoint),
+            (MetadataState::Absent, None) => {
+                let until = self.world.job_not_dead(self.directory).until_time();
+                until.map_or(Verdict::new(Rule::InProgress), |until| Verdict::until(Rule::InProgress, until))
+            }
+        }
+    }
+}
+
+/// Flink 1.4 and older made no `shared` and wrote metadata elsewhere: nothing tells that such a checkpoint was
+/// given up, unless somebody declares the job dead.
+fn has_old_layout(world: &World<'_>, facts: &Facts, directory: DirectoryId) -> bool {
+    let Some(job) = world.input.inventory.directory(directory).parent else { return true };
+    let declared = world.map.owner(directory).is_some_and(|owner| world.liveness.is_declared_dead(owner));
+    !declared
+        && !world.input.inventory.children_of(job).iter().any(|child| {
+            let role = world.map.role(*child);
+            role == Role::Shared
+                || (matches!(role, Role::Checkpoint(_))
+                    && facts.metadata(world, *child) != MetadataState::Absent)
+        })
+}
+
+/// A `savepoint-…`.
+struct SavepointPlace<'a> {
+    world: &'a World<'a>,
+    facts: &'a Facts,
+    metadata: MetadataState,
+    /// What holds a savepoint without metadata back; nothing when it may go.
+    held: Option<Verdict>,
+}
+
+impl<'a> SavepointPlace<'a> {
+    fn new(world: &'a World<'a>, facts: &'a Facts, directory: DirectoryId) -> Self {
+        let metadata = facts.metadata(world, directory);
+        Self { world, facts, metadata, held: incomplete_savepoint_held(world, directory) }
+    }
+
+    fn decide(&self, id: FileId, file: &File) -> Verdict {
+        match (name(self.world, file), self.metadata) {
+            (FileName::Metadata, _) => metadata(self.world, self.facts, id, file),
+            (FileName::State(_) | FileName::Staging, MetadataState::Unreadable) => {
+                Verdict::new(Rule::UnreadableMetadata)
+            }
+            (FileName::Staging, _) => staging(self.world, file),
+            (FileName::State(_), MetadataState::Readable(_)) => Verdict::new(Rule::Savepoint),
+            (FileName::State(_), MetadataState::Absent) => {
+                self.held.unwrap_or(Verdict::new(Rule::IncompleteSavepoint))
+            }
+            (FileName::OldMetadata | FileName::Unknown, _) => Verdict::new(Rule::UnknownName),
+        }
+    }
+}
+
+/// Returns what holds a savepoint without `_metadata` back: it is the user's, may be being written, and a job that
+/// claimed it may use its files.
+pub(super) fn incomplete_savepoint_held(world: &World<'_>, directory: DirectoryId) -> Option<Verdict> {
+    let inventory = world.input.inventory;
+    let location = &inventory.directory(directory).location;
+    if inventory.files_of(directory).any(|(id, _)| world.kept(directory, id).is_some()) {
+        return Some(Verdict::new(Rule::InProgress));
+    }
+    let changed = inventory
+        .files_of(directory)
+        .map(|(_, file)| file.modified)
+        .chain([inventory.directory(directory).modified])
+        .max()?;
+    if let Some(young) = world.young(changed) {
+        return Some(young);
+    }
+    if world.input.policy.incomplete_savepoints {
+        return None;
+    }
+    let quiescent_after = world.input.policy.quiescent_after;
+    let seen = seen_before(world.input, &world.liveness.looks, &location.to_string());
+    match world.younger_than(changed, quiescent_after) {
+        Some(young) => {
+            Some(young.until_time().map_or(young, |until| Verdict::until(Rule::InProgress, until)))
+        }
+        None if !seen => Some(Verdict::new(Rule::InProgress)),
+        None => None,
+    }
+}

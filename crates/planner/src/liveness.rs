@@ -1,0 +1,393 @@
+//! Which jobs are proved dead, and who uses what lies under whose directory.
+//!
+//! Nothing on a file system proves that a job is dead: silence means running. A job is dead here only if it was
+//! declared so and shows no sign of life within `min-age`, or if nothing in it changed for `quiescent-after` and an
+//! earlier look, at least a day before, saw the very same tree.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chksweep_core::plan::{Look, Looks, Place, PlanInput, tree_digest};
+use chksweep_core::policy::DeadJob;
+use chksweep_core::{Age, DirectoryId, JobId, Location, Timestamp, layout};
+
+use crate::PlanError;
+use crate::map::{JobDirectoryIndex, Map, Role};
+use crate::naming::{Naming, Snapshot, newest};
+
+/// How long ago an earlier look must have seen the same tree.
+const SECOND_LOOK_AFTER: Age = Age::hours(24);
+
+/// Who uses what lies under a job directory, besides its own job.
+#[derive(Clone, Debug, Default)]
+struct Users {
+    jobs: BTreeSet<usize>,
+    /// Printed locations of job directories that named something here in the last recorded look.
+    recorded: BTreeSet<String>,
+    /// Metadata whose job is not known, or not under these roots: it cannot be proved dead.
+    unknown: bool,
+}
+
+/// What is known of the life of each job.
+#[derive(Debug)]
+pub(crate) struct Liveness {
+    dead: Vec<bool>,
+    declared: Vec<bool>,
+    activity: Vec<Option<Timestamp>>,
+    users: Vec<Users>,
+    recorded_jobs: BTreeMap<String, usize>,
+    /// When a job that is not dead could be found quiescent, if nothing changes.
+    quiescent_at: Vec<Option<Timestamp>>,
+    /// Declarations that matched nothing.
+    pub(crate) unmatched: Vec<DeadJob>,
+    /// What this look saw.
+    pub(crate) looks: Looks,
+}
+
+impl Liveness {
+    pub(crate) fn new(
+        input: &PlanInput<'_>,
+        map: &Map,
+        snapshots: &[Snapshot<'_>],
+        naming: &Naming,
+    ) -> Result<Self, PlanError> {
+        let users = users(input, map, snapshots, naming);
+        let looks = this_look(input, map, &users);
+        let activity = Activity::new(input, map);
+        let per_directory: Vec<Option<Timestamp>> =
+            map.job_directories.iter().map(|job| activity.of(job.directory)).collect();
+        let (declared, unmatched) = declared(input, map);
+        let mut liveness = Self {
+            dead: vec![false; map.job_directories.len()],
+            activity: per_directory,
+            users,
+            recorded_jobs: recorded_jobs(input, map),
+            quiescent_at: vec![None; map.job_directories.len()],
+            declared,
+            unmatched,
+            looks,
+        };
+        liveness.check_declared(input, map)?;
+        liveness.decide(input, map);
+        Ok(liveness)
+    }
+
+    /// Returns whether the job of this directory is proved dead.
+    pub(crate) fn is_dead(&self, directory: JobDirectoryIndex) -> bool {
+        self.dead.get(directory).copied().unwrap_or(false)
+    }
+
+    /// Returns whether somebody declared the job of this directory dead.
+    pub(crate) fn is_declared_dead(&self, directory: JobDirectoryIndex) -> bool {
+        self.declared.get(directory).copied().unwrap_or(false)
+    }
+
+    /// Returns whether every directory of the job is proved dead.
+    pub(crate) fn is_job_dead(&self, map: &Map, job: usize) -> bool {
+        map.jobs.get(job).is_some_and(|job| job.directories.iter().all(|directory| self.is_dead(*directory)))
+    }
+
+    /// Returns whether the job of this directory is dead, and so is every job that uses anything in it.
+    pub(crate) fn is_dead_with_users(&self, map: &Map, directory: JobDirectoryIndex) -> bool {
+        let Some(users) = self.users.get(directory) else { return false };
+        self.is_dead(directory)
+            && !users.unknown
+            && users.jobs.iter().all(|job| self.is_job_dead(map, *job))
+            && users.recorded.iter().all(|printed| match self.recorded_jobs.get(printed) {
+                Some(job) => self.is_job_dead(map, *job),
+                // It is gone from the roots: that it ended is not proved.
+                None => false,
+            })
+    }
+
+    /// Returns whether metadata of another job names anything in this directory.
+    pub(crate) fn is_used_by_others(&self, directory: JobDirectoryIndex) -> bool {
+        self.users.get(directory).is_none_or(|users| users.unknown || !users.jobs.is_empty())
+    }
+
+    /// Returns the jobs whose metadata names anything in this directory, its own not counted.
+    pub(crate) fn users_of(&self, directory: JobDirectoryIndex) -> impl Iterator<Item = usize> + '_ {
+        self.users.get(directory).into_iter().flat_map(|users| users.jobs.iter().copied())
+    }
+
+    /// Returns the newest change in this directory of a job.
+    pub(crate) fn last_activity(&self, directory: JobDirectoryIndex) -> Option<Timestamp> {
+        self.activity.get(directory).copied().flatten()
+    }
+
+    /// Returns the newest change in any directory of a job.
+    pub(crate) fn last_activity_of_job(&self, map: &Map, job: usize) -> Option<Timestamp> {
+        let directories = map.jobs.get(job).map_or(&[][..], |job| &job.directories);
+        directories.iter().fold(None, |latest, at| newest(latest, self.last_activity(*at)))
+    }
+
+    /// Returns when the job could be found quiescent, if nothing changes until then.
+    pub(crate) fn quiescent_at(&self, directory: JobDirectoryIndex) -> Option<Timestamp> {
+        self.quiescent_at.get(directory).copied().flatten()
+    }
+
+    fn check_declared(&self, input: &PlanInput<'_>, map: &Map) -> Result<(), PlanError> {
+        for (at, job) in map.job_directories.iter().enumerate().filter(|(at, _)| self.is_declared_dead(*at)) {
+            let Some(changed) = self.last_activity(at) else { continue };
+            if changed > input.as_of || input.as_of.since(changed) <= input.policy.min_age {
+                let path = &input.inventory.directory(job.directory).location;
+                return Err(PlanError::DeadJobActive {
+                    job: layout::job_of(path).map_or_else(|| path.to_string(), |id| id.to_string()),
+                    path: path.to_string(),
+                    at: changed.to_string(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, input: &PlanInput<'_>, map: &Map) {
+        for (number, job) in map.jobs.iter().enumerate() {
+            let quiescent_at = self.job_quiescent_at(input, map, number);
+            let seen = job.directories.iter().any(|at| shows_a_job(input, map, *at));
+            let quiescent = input.policy.trust_quiescence
+                && seen
+                && quiescent_at.is_some_and(|at| at < input.as_of)
+                && job.directories.iter().all(|at| self.seen_before(input, map, *at));
+            for at in &job.directories {
+                if let Some(slot) = self.dead.get_mut(*at) {
+                    *slot = quiescent || self.declared.get(*at).copied().unwrap_or(false);
+                }
+                if let (true, Some(slot)) =
+                    (input.policy.trust_quiescence && seen, self.quiescent_at.get_mut(*at))
+                {
+                    *slot = quiescent_at.map(|at| at.max(input.looked_at.plus(SECOND_LOOK_AFTER)));
+                }
+            }
+        }
+    }
+
+    /// Returns the point in time from which on the job has been without change for `quiescent-after`.
+    fn job_quiescent_at(&self, input: &PlanInput<'_>, map: &Map, job: usize) -> Option<Timestamp> {
+        let partial = map.jobs.get(job).is_none_or(|job| {
+            job.directories.iter().any(|at| {
+                map.job_directories.get(*at).is_none_or(|job| has_partial_below(input, map, job.directory))
+            })
+        });
+        let changed = self.last_activity_of_job(map, job)?;
+        (!partial).then(|| changed.plus(input.policy.quiescent_after))
+    }
+
+    /// Returns whether a look at least a day before this one saw the same tree. One that counts ages from a point
+    /// at least a day ahead is its own earlier look: that is for trials, and `apply` looks again.
+    fn seen_before(&self, input: &PlanInput<'_>, map: &Map, at: JobDirectoryIndex) -> bool {
+        let Some(job) = map.job_directories.get(at) else { return false };
+        let location = input.inventory.directory(job.directory).location.to_string();
+        seen_before(input, &self.looks, &location)
+    }
+}
+
+/// Returns whether an earlier look saw this directory as it is now.
+pub(crate) fn seen_before(input: &PlanInput<'_>, now: &Looks, location: &str) -> bool {
+    if input.as_of >= input.looked_at.plus(SECOND_LOOK_AFTER) {
+        return true;
+    }
+    let (Some(earlier), Some(now)) = (input.looks.directories.get(location), now.directories.get(location))
+    else {
+        return false;
+    };
+    earlier.tree == now.tree && earlier.since <= input.as_of.minus(SECOND_LOOK_AFTER)
+}
+
+fn has_partial_below(input: &PlanInput<'_>, map: &Map, directory: DirectoryId) -> bool {
+    map.is_partial(directory)
+        || input.inventory.children_of(directory).iter().any(|child| has_partial_below(input, map, *child))
+}
+
+/// Returns whether the directory shows that it is a job's: it holds a `shared`, a `taskowned` or a `chk-N`.
+fn shows_a_job(input: &PlanInput<'_>, map: &Map, at: JobDirectoryIndex) -> bool {
+    map.job_directories.get(at).is_some_and(|job| {
+        input
+            .inventory
+            .children_of(job.directory)
+            .iter()
+            .any(|child| matches!(map.role(*child), Role::Checkpoint(_) | Role::Shared | Role::TaskOwned))
+    })
+}
+
+/// Finds the directories that somebody declared dead, and the declarations that match nothing.
+fn declared(input: &PlanInput<'_>, map: &Map) -> (Vec<bool>, Vec<DeadJob>) {
+    let mut declared = vec![false; map.job_directories.len()];
+    let mut unmatched = Vec::new();
+    for dead in &input.policy.dead_jobs {
+        let mut matched = false;
+        for (at, job) in map.job_directories.iter().enumerate() {
+            let location = &input.inventory.directory(job.directory).location;
+            let hit = match dead {
+                DeadJob::Id(id) => JobId::parse(location.name()) == Some(*id),
+                DeadJob::Path(path) => is_same_place(input, path, location),
+            };
+            if let (true, Some(slot)) = (hit, declared.get_mut(at)) {
+                *slot = true;
+                matched = true;
+            }
+        }
+        if !matched {
+            unmatched.push(dead.clone());
+        }
+    }
+    (declared, unmatched)
+}
+
+fn is_same_place(input: &PlanInput<'_>, path: &str, location: &Location) -> bool {
+    Location::from_printed(path.as_bytes())
+        .is_some_and(|path| input.equivalence.canonical(&path) == input.equivalence.canonical(location))
+}
+
+/// Collects, for each job directory, whose metadata names anything in it.
+fn users(input: &PlanInput<'_>, map: &Map, snapshots: &[Snapshot<'_>], naming: &Naming) -> Vec<Users> {
+    let mut users = vec![Users::default(); map.job_directories.len()];
+    for (snapshot, touched) in snapshots.iter().zip(&naming.touched) {
+        let owner = owner_of(input, map, snapshot);
+        for at in touched.iter().filter_map(|directory| map.owner(*directory)) {
+            let (Some(used), Some(directory)) = (users.get_mut(at), map.job_directories.get(at)) else {
+                continue;
+            };
+            match owner {
+                Some(job) if job == directory.job => {}
+                Some(job) => {
+                    used.jobs.insert(job);
+                }
+                None if is_home(map, snapshot, at) => {}
+                None => used.unknown = true,
+            }
+        }
+    }
+    for (at, job) in map.job_directories.iter().enumerate() {
+        let location = input.inventory.directory(job.directory).location.to_string();
+        if let (Some(look), Some(used)) = (input.looks.directories.get(&location), users.get_mut(at)) {
+            used.recorded.extend(look.named_by.iter().cloned());
+        }
+    }
+    users
+}
+
+/// Returns whether a snapshot without a job of its own lies in this very job directory: a savepoint there.
+fn is_home(map: &Map, snapshot: &Snapshot<'_>, at: JobDirectoryIndex) -> bool {
+    snapshot.owner(map) == Some(at)
+}
+
+/// Returns the job that wrote a snapshot, where its place or its name tells: the job directory that it lies in, or
+/// the one job whose id begins as the name of the savepoint says.
+fn owner_of(input: &PlanInput<'_>, map: &Map, snapshot: &Snapshot<'_>) -> Option<usize> {
+    if snapshot.file.place == Place::Reference {
+        // A job under a reference root may have an id that is used here too, and its tree was not looked at.
+        return None;
+    }
+    let home = snapshot.home.as_ref()?;
+    let directory = snapshot.directory.or_else(|| Map::innermost(input.inventory, home));
+    if let Some(job) = directory.and_then(|directory| map.job(directory)) {
+        return Some(job);
+    }
+    if let layout::DirectoryName::Savepoint(digits) = layout::directory_name(home.name()) {
+        return job_by_digits(map, digits);
+    }
+    None
+}
+
+/// Returns the one job whose id begins with these digits. `000000` and `ffffff` identify nothing.
+pub(crate) fn job_by_digits(map: &Map, digits: [u8; 6]) -> Option<usize> {
+    if &digits == b"000000" || &digits == b"ffffff" {
+        return None;
+    }
+    let mut matching = map
+        .jobs
+        .iter()
+        .enumerate()
+        .filter(|(_, job)| job.id.is_some_and(|id| id.to_string().as_bytes().starts_with(&digits)));
+    match (matching.next(), matching.next()) {
+        (Some((job, _)), None) => Some(job),
+        _ => None,
+    }
+}
+
+fn recorded_jobs(input: &PlanInput<'_>, map: &Map) -> BTreeMap<String, usize> {
+    map.job_directories
+        .iter()
+        .map(|job| (input.inventory.directory(job.directory).location.to_string(), job.job))
+        .collect()
+}
+
+/// Records what this look sees: the tree of each job directory and savepoint, and whose metadata names in it.
+fn this_look(input: &PlanInput<'_>, map: &Map, users: &[Users]) -> Looks {
+    let mut looks = Looks { directories: BTreeMap::new(), moves: input.looks.moves.clone() };
+    for (id, directory) in input.inventory.directories() {
+        let role = map.role(id);
+        if !matches!(role, Role::Job | Role::Savepoint(_)) {
+            continue;
+        }
+        let users = map.owner(id).filter(|_| role == Role::Job).and_then(|at| users.get(at));
+        let named_by = users
+            .into_iter()
+            .flat_map(|users| &users.jobs)
+            .flat_map(|job| map.jobs.get(*job).into_iter().flat_map(|job| &job.directories))
+            .filter_map(|at| map.job_directories.get(*at))
+            .map(|job| input.inventory.directory(job.directory).location.to_string())
+            .collect();
+        let location = directory.location.to_string();
+        let tree = format!("{:032x}", tree_digest(input.inventory, id));
+        let since = match input.looks.directories.get(&location) {
+            Some(earlier) if earlier.tree == tree && !has_partial_below(input, map, id) => {
+                earlier.since.min(input.looked_at)
+            }
+            _ => input.looked_at,
+        };
+        looks.directories.insert(location, Look { tree, since, named_by });
+    }
+    looks
+}
+
+/// The newest change at and below each directory, as far as it counts as a sign of life.
+struct Activity {
+    at: Vec<Option<Timestamp>>,
+}
+
+impl Activity {
+    fn new(input: &PlanInput<'_>, map: &Map) -> Self {
+        let inventory = input.inventory;
+        let mut at: Vec<Option<Timestamp>> = vec![None; inventory.directory_count()];
+        for (id, directory) in inventory.directories().rev() {
+            let files = inventory.files_of(id).map(|(_, file)| file.modified).max();
+            let children = inventory.children_of(id).iter();
+            let below = children
+                .fold(files, |latest, child| newest(latest, at.get(child.index()).copied().flatten()));
+            let own = counts(map, input, id).then_some(directory.modified);
+            let own = own.filter(|modified| !is_our_own(input, map, id, *modified, below));
+            if let Some(slot) = at.get_mut(id.index()) {
+                *slot = newest(below, own);
+            }
+        }
+        Self { at }
+    }
+
+    fn of(&self, directory: DirectoryId) -> Option<Timestamp> {
+        self.at.get(directory.index()).copied().flatten()
+    }
+}
+
+/// Directory mtimes of `shared`, `taskowned` and below never count: sweeping changes them.
+fn counts(map: &Map, input: &PlanInput<'_>, directory: DirectoryId) -> bool {
+    !map.lies_in(input.inventory, directory, |role| matches!(role, Role::Shared | Role::TaskOwned))
+}
+
+/// Returns whether the mtime of a job directory or a `chk-N` is our own doing: within a recorded run that planned
+/// a move there, and nothing beneath is younger than its start.
+fn is_our_own(
+    input: &PlanInput<'_>,
+    map: &Map,
+    directory: DirectoryId,
+    modified: Timestamp,
+    below: Option<Timestamp>,
+) -> bool {
+    if input.looks.moves.is_empty() || !matches!(map.role(directory), Role::Job | Role::Checkpoint(_)) {
+        return false;
+    }
+    let location = input.inventory.directory(directory).location.to_string();
+    let Some(moved) = input.looks.moves.get(&location) else { return false };
+    let Some(end) = moved.end else { return false };
+    (moved.start..=end).contains(&modified) && below.is_none_or(|below| below < moved.start)
+}

@@ -1,0 +1,455 @@
+//! What kept metadata names: files by path and by base name, directories, and what is named and not there.
+//!
+//! A path is compared by its path component alone, both as it was written and after aliases and mounts: an equal
+//! path under an authority that nobody knows *keeps*. That can only keep too much. Whether a reference resolves in
+//! the strict sense does not matter here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chksweep_core::plan::{MetadataFile, OperatorStateSearch, Place, PlanInput};
+use chksweep_core::{
+    Content, DirectoryId, FileId, FileRef, Inventory, Kind, Location, NameRef, Timestamp, Uuid,
+};
+
+use crate::map::{JobDirectoryIndex, Map, Role};
+
+/// A metadata file that could be read, with where it stands.
+#[derive(Debug)]
+pub(crate) struct Snapshot<'a> {
+    pub(crate) file: &'a MetadataFile,
+    pub(crate) content: &'a Content,
+    /// Where its directory is, or was before it was quarantined.
+    pub(crate) home: Option<Location>,
+    /// The listed directory that it lies in, for one under a sweep root.
+    pub(crate) directory: Option<DirectoryId>,
+    /// The file itself, as it was listed.
+    pub(crate) listed: Option<FileId>,
+    /// Whether it names: every readable one, but for those that lay in quarantine longer than `min-age`.
+    pub(crate) names: bool,
+}
+
+impl Snapshot<'_> {
+    /// Returns whether it is a completed checkpoint in a `chk-N`, and not a savepoint.
+    pub(crate) fn is_checkpoint(&self, map: &Map) -> bool {
+        self.checkpoint_number(map).is_some() && self.content.kind != Kind::Savepoint
+    }
+
+    /// Returns the number of the `chk-N` that it lies in.
+    pub(crate) fn checkpoint_number(&self, map: &Map) -> Option<u64> {
+        match self.directory.map(|id| map.role(id)) {
+            Some(Role::Checkpoint(number)) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// Returns the job directory that it lies in.
+    pub(crate) fn owner(&self, map: &Map) -> Option<JobDirectoryIndex> {
+        self.directory.and_then(|id| map.owner(id))
+    }
+}
+
+/// Returns the metadata files that could be read, in the order of the input.
+pub(crate) fn snapshots<'a>(input: &PlanInput<'a>) -> Vec<Snapshot<'a>> {
+    input
+        .metadata
+        .iter()
+        .filter_map(|file| {
+            let content = file.content.as_ref().ok()?;
+            let home = match &file.place {
+                Place::Quarantined { original, .. } => original.parent(),
+                Place::Sweep | Place::Reference => file.location.parent(),
+            };
+            let (directory, listed) = match file.place {
+                Place::Sweep => match input.inventory.find(&file.location) {
+                    Some((directory, listed)) => (Some(directory), Some(listed)),
+                    None => (home.as_ref().and_then(|home| input.inventory.find_directory(home)), None),
+                },
+                Place::Reference | Place::Quarantined { .. } => (None, None),
+            };
+            let names = still_names(file, input);
+            Some(Snapshot { file, content, home, directory, listed, names })
+        })
+        .collect()
+}
+
+/// Metadata in quarantine names like any other for `min-age` from the start of the run that moved it; an unknown
+/// start counts as now.
+pub(crate) fn still_names(file: &MetadataFile, input: &PlanInput<'_>) -> bool {
+    match &file.place {
+        Place::Sweep | Place::Reference | Place::Quarantined { moved_at: None, .. } => true,
+        Place::Quarantined { moved_at: Some(at), .. } => {
+            *at > input.as_of || input.as_of.since(*at) <= input.policy.min_age
+        }
+    }
+}
+
+/// One reference that resolves to no listed file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dangling {
+    pub(crate) reference: FileRef,
+    /// Whether some listed file has its name.
+    pub(crate) found_by_name: bool,
+    /// Whether it lies where the listing looked, or nowhere that anybody listed. A place that was read for
+    /// references only was not listed to the last file, and says nothing.
+    pub(crate) judged: bool,
+}
+
+/// What kept metadata names.
+#[derive(Debug)]
+pub(crate) struct Naming {
+    by_path: Vec<bool>,
+    directories: Vec<bool>,
+    pinned_directories: Vec<bool>,
+    pinned_files: Vec<bool>,
+    uuids: Vec<Uuid>,
+    others: BTreeSet<Vec<u8>>,
+    /// For each snapshot the listed files that it names by path.
+    pub(crate) resolved: Vec<Vec<FileId>>,
+    /// For each snapshot what it names and is not listed.
+    pub(crate) dangling: Vec<Vec<Dangling>>,
+    /// For each snapshot the listed directories in which it names anything, by path or by name.
+    pub(crate) touched: Vec<BTreeSet<DirectoryId>>,
+    /// Aliases that matched nothing.
+    pub(crate) unused_aliases: Vec<Location>,
+    /// Directories that metadata names and that lie under no root at all.
+    pub(crate) unlisted_places: BTreeSet<Location>,
+}
+
+impl Naming {
+    pub(crate) fn new(input: &PlanInput<'_>, map: &Map, snapshots: &[Snapshot<'_>]) -> Self {
+        let index = PathIndex::new(input);
+        let inventory = input.inventory;
+        let mut naming = Self {
+            by_path: vec![false; inventory.file_count()],
+            directories: vec![false; inventory.directory_count()],
+            pinned_directories: vec![false; inventory.directory_count()],
+            pinned_files: vec![false; inventory.file_count()],
+            uuids: Vec::new(),
+            others: BTreeSet::new(),
+            resolved: Vec::with_capacity(snapshots.len()),
+            dangling: Vec::with_capacity(snapshots.len()),
+            touched: Vec::with_capacity(snapshots.len()),
+            unused_aliases: Vec::new(),
+            unlisted_places: BTreeSet::new(),
+        };
+        for snapshot in snapshots {
+            naming.resolve(input, &index, snapshot);
+        }
+        naming.find_dangling_by_name(inventory, snapshots);
+        naming.mark_directories(input, &index, snapshots);
+        naming.add_base_names(input, snapshots);
+        naming.mark_pins(input, &index, snapshots);
+        naming.mark_ref_checkpoints(input, map, snapshots);
+        naming.unused_aliases = unused_aliases(input, snapshots);
+        naming
+    }
+
+    /// Returns whether kept metadata names the file by its path.
+    pub(crate) fn is_named(&self, file: FileId) -> bool {
+        flag(&self.by_path, file.index())
+    }
+
+    /// Returns whether kept metadata names the directory, or one that it lies in.
+    pub(crate) fn is_directory_named(&self, directory: DirectoryId) -> bool {
+        flag(&self.directories, directory.index())
+    }
+
+    /// Returns whether somebody pinned the directory, or one that it lies in.
+    pub(crate) fn is_directory_pinned(&self, directory: DirectoryId) -> bool {
+        flag(&self.pinned_directories, directory.index())
+    }
+
+    /// Returns whether somebody pinned the file, or a checkpoint that names it.
+    pub(crate) fn is_pinned(&self, file: FileId) -> bool {
+        flag(&self.pinned_files, file.index())
+    }
+
+    /// Returns whether the name stands in kept metadata.
+    pub(crate) fn is_base_name(&self, name: NameRef<'_>) -> bool {
+        match name {
+            NameRef::Uuid(uuid) => self.uuids.binary_search(&uuid).is_ok(),
+            NameRef::Other(name) => self.others.contains(name),
+        }
+    }
+
+    /// Finds the listed files of one snapshot, and what is not listed.
+    fn resolve(&mut self, input: &PlanInput<'_>, index: &PathIndex, snapshot: &Snapshot<'_>) {
+        let files = &snapshot.content.files;
+        let mut places: Vec<Vec<DirectoryId>> = Vec::with_capacity(files.directories.len());
+        let mut judged: Vec<bool> = Vec::with_capacity(files.directories.len());
+        for directory in &files.directories {
+            let spellings = spellings(directory, snapshot);
+            let mut found: Vec<DirectoryId> =
+                spellings.iter().flat_map(|spelling| index.find(input, spelling)).collect();
+            found.sort_unstable();
+            found.dedup();
+            judged.push(is_judged(input, directory));
+            if found.is_empty() && snapshot.names && lies_nowhere(input, directory) {
+                self.unlisted_places.insert(directory.clone());
+            }
+            places.push(found);
+        }
+        let (mut resolved, mut dangling, mut touched) = (Vec::new(), Vec::new(), BTreeSet::new());
+        for reference in &files.files {
+            let at = usize::try_from(reference.directory).unwrap_or(usize::MAX);
+            let name = files.names.get(reference.name);
+            let before = resolved.len();
+            for directory in places.get(at).map_or(&[][..], Vec::as_slice) {
+                if let Some(file) = input.inventory.find_file(*directory, name) {
+                    resolved.push(file);
+                    touched.insert(*directory);
+                    if snapshot.names {
+                        set(&mut self.by_path, file.index());
+                    }
+                }
+            }
+            if resolved.len() == before {
+                let judged = judged.get(at).copied().unwrap_or(true);
+                dangling.push(Dangling { reference: *reference, found_by_name: false, judged });
+            }
+        }
+        self.resolved.push(resolved);
+        self.dangling.push(dangling);
+        self.touched.push(touched);
+    }
+
+    /// Looks for listed files that have the name of a reference which resolves to nothing (FLINK-39964): they are
+    /// what it means, and where they lie is used by who names them.
+    fn find_dangling_by_name(&mut self, inventory: &Inventory, snapshots: &[Snapshot<'_>]) {
+        let mut wanted: BTreeMap<Vec<u8>, Vec<DirectoryId>> = BTreeMap::new();
+        for (snapshot, dangling) in snapshots.iter().zip(&self.dangling) {
+            for one in dangling {
+                wanted.entry(snapshot.content.files.names.get(one.reference.name).to_vec()).or_default();
+            }
+        }
+        if wanted.is_empty() {
+            return;
+        }
+        for (directory, _) in inventory.directories() {
+            for (_, file) in inventory.files_of(directory) {
+                if let Some(places) = wanted.get_mut(&inventory.name_of(file).to_vec()) {
+                    places.push(directory);
+                }
+            }
+        }
+        for ((snapshot, dangling), touched) in snapshots.iter().zip(&mut self.dangling).zip(&mut self.touched)
+        {
+            for one in dangling {
+                let name = snapshot.content.files.names.get(one.reference.name).to_vec();
+                let places = wanted.get(&name).map_or(&[][..], Vec::as_slice);
+                one.found_by_name = !places.is_empty();
+                touched.extend(places);
+            }
+        }
+    }
+
+    /// Marks the directories that file-merging handles name, with all below them. One that is not listed under its
+    /// path is looked for by its last component, under whatever prefix.
+    fn mark_directories(&mut self, input: &PlanInput<'_>, index: &PathIndex, snapshots: &[Snapshot<'_>]) {
+        let inventory = input.inventory;
+        let mut unknown: BTreeSet<&[u8]> = BTreeSet::new();
+        for (at, snapshot) in snapshots.iter().enumerate() {
+            for named in &snapshot.content.directories {
+                let found: Vec<DirectoryId> = spellings(named, snapshot)
+                    .iter()
+                    .flat_map(|spelling| index.find(input, spelling))
+                    .collect();
+                if let Some(touched) = self.touched.get_mut(at) {
+                    touched.extend(&found);
+                }
+                if !snapshot.names {
+                    continue;
+                }
+                if found.is_empty() {
+                    unknown.insert(named.name());
+                }
+                for id in found {
+                    set(&mut self.directories, id.index());
+                }
+            }
+        }
+        for (id, directory) in inventory.directories() {
+            let above = directory.parent.is_some_and(|parent| flag(&self.directories, parent.index()));
+            if above || unknown.contains(directory.location.name()) {
+                set(&mut self.directories, id.index());
+            }
+        }
+    }
+
+    /// Every UUID that stands in kept metadata keeps the files of that name, wherever they lie: state files are
+    /// UUIDs, unique world-wide. Other names count where their reference resolves to nothing.
+    fn add_base_names(&mut self, input: &PlanInput<'_>, snapshots: &[Snapshot<'_>]) {
+        for (snapshot, dangling) in snapshots.iter().zip(&self.dangling).filter(|(s, _)| s.names) {
+            let files = &snapshot.content.files;
+            self.uuids.extend(files.files.iter().filter_map(|file| files.names.get(file.name).uuid()));
+            self.uuids.extend(&snapshot.content.other_uuids);
+            for one in dangling {
+                if let NameRef::Other(name) = files.names.get(one.reference.name) {
+                    self.others.insert(name.to_vec());
+                }
+            }
+            if let OperatorStateSearch::Searched { found } = &snapshot.file.operator_state {
+                self.uuids.extend(found);
+            }
+        }
+        for file in input.metadata.iter().filter(|file| still_names(file, input)) {
+            if let Err(unreadable) = &file.content {
+                self.uuids.extend(unreadable.uuids.iter().flatten());
+            }
+        }
+        self.uuids.sort_unstable();
+        self.uuids.dedup();
+    }
+
+    /// A pinned place is kept with all in it; a pinned checkpoint or savepoint with all that it names.
+    fn mark_pins(&mut self, input: &PlanInput<'_>, index: &PathIndex, snapshots: &[Snapshot<'_>]) {
+        let inventory = input.inventory;
+        let mut pinned_files = Vec::new();
+        for pin in input.pins {
+            for id in index.find(input, pin) {
+                set(&mut self.pinned_directories, id.index());
+            }
+            if let Some(parent) = pin.parent() {
+                for id in index.find(input, &parent) {
+                    pinned_files.extend(inventory.find_file(id, NameRef::new(pin.name())));
+                }
+            }
+        }
+        for (id, directory) in inventory.directories() {
+            if directory.parent.is_some_and(|parent| flag(&self.pinned_directories, parent.index())) {
+                set(&mut self.pinned_directories, id.index());
+            }
+            if flag(&self.pinned_directories, id.index()) {
+                pinned_files.extend(inventory.files_of(id).map(|(file, _)| file));
+            }
+        }
+        for file in pinned_files {
+            set(&mut self.pinned_files, file.index());
+        }
+        for (at, snapshot) in snapshots.iter().enumerate() {
+            if snapshot.listed.is_some_and(|file| flag(&self.pinned_files, file.index())) {
+                for file in self.resolved.get(at).map_or(&[][..], Vec::as_slice) {
+                    set(&mut self.by_path, file.index());
+                }
+            }
+        }
+    }
+
+    /// A version-7 reference to checkpoint M of the same job keeps the whole of `chk-M`.
+    fn mark_ref_checkpoints(&mut self, input: &PlanInput<'_>, map: &Map, snapshots: &[Snapshot<'_>]) {
+        for snapshot in snapshots.iter().filter(|snapshot| snapshot.names) {
+            for id in ref_checkpoint_directories(input, map, snapshot) {
+                set(&mut self.directories, id.index());
+            }
+        }
+    }
+}
+
+/// Returns the listed directories `chk-M` that a snapshot refers to by number.
+pub(crate) fn ref_checkpoint_directories(
+    input: &PlanInput<'_>,
+    map: &Map,
+    snapshot: &Snapshot<'_>,
+) -> Vec<DirectoryId> {
+    if snapshot.content.ref_checkpoints.is_empty() {
+        return Vec::new();
+    }
+    let Some(job) = snapshot.home.as_ref().and_then(Location::parent) else { return Vec::new() };
+    let Some(job) = input.inventory.find_directory(&job) else { return Vec::new() };
+    let numbers = &snapshot.content.ref_checkpoints;
+    let wanted = |id: &DirectoryId| {
+        numbers.iter().any(|n| u64::try_from(*n).is_ok_and(|n| map.role(*id) == Role::Checkpoint(n)))
+    };
+    input.inventory.children_of(job).iter().copied().filter(wanted).collect()
+}
+
+/// Returns the places that one directory in a content may mean: itself, and for metadata that lies in a quarantine
+/// the original directory beside the quarantined one.
+fn spellings(directory: &Location, snapshot: &Snapshot<'_>) -> Vec<Location> {
+    let mut all = vec![directory.clone()];
+    if let (Place::Quarantined { .. }, Some(here), Some(home)) =
+        (&snapshot.file.place, snapshot.file.location.parent(), &snapshot.home)
+    {
+        if *directory == here {
+            all.push(home.clone());
+        } else if directory == home {
+            all.push(here);
+        }
+    }
+    all
+}
+
+fn flag(flags: &[bool], at: usize) -> bool {
+    flags.get(at).copied().unwrap_or(false)
+}
+
+fn set(flags: &mut [bool], at: usize) {
+    if let Some(slot) = flags.get_mut(at) {
+        *slot = true;
+    }
+}
+
+/// Returns whether a place was listed to the last file, or was listed by nobody: then a missing file is missing.
+fn is_judged(input: &PlanInput<'_>, directory: &Location) -> bool {
+    let canonical = input.equivalence.canonical(directory);
+    let within = |root: &Location| canonical.is_within(&input.equivalence.canonical(root));
+    let swept = input.inventory.roots().iter().any(|id| within(&input.inventory.directory(*id).location));
+    swept || !input.reference_roots.iter().any(within)
+}
+
+fn lies_nowhere(input: &PlanInput<'_>, directory: &Location) -> bool {
+    let canonical = input.equivalence.canonical(directory);
+    let within = |root: &Location| canonical.is_within(&input.equivalence.canonical(root));
+    !input.inventory.roots().iter().any(|id| within(&input.inventory.directory(*id).location))
+        && !input.reference_roots.iter().any(within)
+}
+
+fn unused_aliases(input: &PlanInput<'_>, snapshots: &[Snapshot<'_>]) -> Vec<Location> {
+    let aliases = input.equivalence.aliases();
+    let mut used = vec![false; aliases.len()];
+    let named =
+        snapshots.iter().flat_map(|s| s.content.files.directories.iter().chain(&s.content.directories));
+    let listed = input.inventory.roots().iter().map(|id| &input.inventory.directory(*id).location);
+    for location in named.chain(listed) {
+        if used.iter().all(|used| *used) {
+            break;
+        }
+        if let Some(at) = input.equivalence.alias_index_for(location) {
+            set(&mut used, at);
+        }
+    }
+    aliases.iter().zip(used).filter(|(_, used)| !used).map(|((from, _), _)| from.clone()).collect()
+}
+
+/// The listed directories by path component, as written and after aliases and mounts.
+struct PathIndex {
+    by_path: BTreeMap<Vec<u8>, Vec<DirectoryId>>,
+}
+
+impl PathIndex {
+    fn new(input: &PlanInput<'_>) -> Self {
+        let mut by_path: BTreeMap<Vec<u8>, Vec<DirectoryId>> = BTreeMap::new();
+        for (id, directory) in input.inventory.directories() {
+            let canonical = input.equivalence.canonical(&directory.location);
+            if canonical.path() != directory.location.path() {
+                by_path.entry(canonical.path().to_vec()).or_default().push(id);
+            }
+            by_path.entry(directory.location.path().to_vec()).or_default().push(id);
+        }
+        Self { by_path }
+    }
+
+    fn find(&self, input: &PlanInput<'_>, location: &Location) -> Vec<DirectoryId> {
+        let canonical = input.equivalence.canonical(location);
+        let mut found: Vec<DirectoryId> = self.by_path.get(location.path()).cloned().unwrap_or_default();
+        if canonical.path() != location.path() {
+            found.extend(self.by_path.get(canonical.path()).into_iter().flatten());
+        }
+        found
+    }
+}
+
+/// The newest of two optional times.
+pub(crate) fn newest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    a.max(b)
+}
