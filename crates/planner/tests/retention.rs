@@ -1,0 +1,185 @@
+//! What a policy retires, and everything that speaks against it.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+mod common;
+
+use chksweep_core::plan::Rule;
+use chksweep_core::policy::RetentionRule;
+use chksweep_core::{Age, OperatorId};
+use common::{A, World, uuid};
+
+/// Five checkpoints, the newest two days old, each with a shared file of its own.
+fn five() -> World {
+    (1..=5_u32).fold(World::new(), |world, n| {
+        let file = format!("$A/shared/{}", uuid(n));
+        let days = u64::from(20 - 3 * n);
+        world.file(&file, days).accessed(&file, 60).metadata(&format!("$A/chk-{n}/_metadata"), days, &[&file])
+    })
+}
+
+fn retired(world: &World) -> Vec<u32> {
+    (1..=9)
+        .filter(|n| {
+            let name = format!("$A/chk-{n}/_metadata");
+            world.swept().contains(&name)
+        })
+        .collect()
+}
+
+fn keep_last(count: u32) -> impl FnOnce(&mut chksweep_core::Policy) {
+    move |policy| policy.keep_last = Some(count)
+}
+
+#[test]
+fn without_a_policy_nothing_is_retired() {
+    assert_eq!(retired(&five()), [0; 0]);
+}
+
+#[test]
+fn the_newest_stay_and_only_metadata_goes_first() {
+    let world = five().policy(keep_last(3));
+    assert_eq!(retired(&world), [1, 2]);
+    assert_eq!(world.rule(&format!("$A/shared/{}", uuid(1))), Rule::Named, "it follows in a later run");
+}
+
+#[test]
+fn never_fewer_than_two_without_a_word_about_high_availability() {
+    assert_eq!(retired(&five().policy(keep_last(1))), [1, 2, 3]);
+    let no_ha = five().policy(keep_last(1)).policy(|policy| policy.no_ha = true);
+    assert_eq!(retired(&no_ha), [1, 2, 3, 4]);
+}
+
+#[test]
+fn where_access_times_are_off_nothing_is_retired_without_that_word() {
+    let world = (1..=5_u32).fold(World::new(), |world, n| {
+        let file = format!("$A/shared/{}", uuid(n));
+        world.file(&file, 20).metadata(&format!("$A/chk-{n}/_metadata"), u64::from(20 - 3 * n), &[&file])
+    });
+    assert_eq!(retired(&world.clone().policy(keep_last(3))), [0; 0]);
+    assert_eq!(retired(&world.policy(keep_last(3)).policy(|policy| policy.no_ha = true)), [1, 2]);
+}
+
+#[test]
+fn what_was_read_lately_is_in_use() {
+    let world = five().accessed(&format!("$A/shared/{}", uuid(1)), 3).policy(keep_last(3));
+    assert_eq!(retired(&world), [2]);
+}
+
+#[test]
+fn numbers_and_times_count_separately() {
+    // Numbers restarted: chk-9 is old, chk-1 is the newest by time.
+    let world = World::new()
+        .metadata("$A/chk-9/_metadata", 30, &[])
+        .metadata("$A/chk-8/_metadata", 31, &[])
+        .metadata("$A/chk-7/_metadata", 32, &[])
+        .metadata("$A/chk-1/_metadata", 2, &[])
+        .policy(keep_last(1))
+        .policy(|policy| policy.no_ha = true);
+    assert_eq!(retired(&world), [7, 8]);
+}
+
+#[test]
+fn lineages_are_told_by_operators() {
+    let world = five()
+        .metadata_of("$A/chk-6/_metadata", 40, &[], |file| {
+            file.content.as_mut().unwrap().operators = vec![OperatorId([9; 16])];
+        })
+        .policy(keep_last(3))
+        .policy(|policy| policy.no_ha = true);
+    assert_eq!(retired(&world), [1, 2], "the only one of its lineage stays");
+    let unknown = five()
+        .metadata_of("$A/chk-6/_metadata", 40, &[], |file| file.content.as_mut().unwrap().operators.clear())
+        .policy(keep_last(3));
+    assert_eq!(retired(&unknown), [1, 2], "one whose lineage cannot be told stays");
+}
+
+#[test]
+fn one_that_misses_files_does_not_count() {
+    let world = five()
+        .metadata("$A/chk-6/_metadata", 2, &[&format!("$A/shared/{}", uuid(66))])
+        .policy(keep_last(3))
+        .seen_before(9)
+        .as_of_days_ahead(30);
+    assert_eq!(retired(&world), [1, 2]);
+}
+
+#[test]
+fn age_and_pins_keep() {
+    let within = five().policy(keep_last(2)).policy(|policy| policy.keep_within = Some(Age::days(15)));
+    assert_eq!(retired(&within), [1]);
+    assert_eq!(retired(&five().policy(keep_last(2)).pin("$A/chk-1")), [2, 3]);
+}
+
+#[test]
+fn a_checkpoint_that_is_referred_to_by_number_stays() {
+    let world = five()
+        .metadata_of("$A/chk-6/_metadata", 2, &[], |file| {
+            file.content.as_mut().unwrap().ref_checkpoints = vec![2];
+        })
+        .policy(keep_last(2));
+    assert_eq!(retired(&world), [1, 3, 4]);
+}
+
+#[test]
+fn the_most_specific_rule_holds() {
+    let rule = |matches: &str, keep_last: u32| RetentionRule {
+        matches: matches.to_owned(),
+        keep_last: Some(keep_last),
+        keep_within: None,
+        savepoint_keep_last: None,
+        savepoint_keep_within: None,
+        expire_jobs_after: None,
+        one_job: false,
+    };
+    let world = five().policy(|policy| {
+        policy.keep_last = Some(2);
+        policy.rules = vec![rule("/r/*", 3), rule(A, 4)];
+    });
+    assert_eq!(retired(&world), [1]);
+}
+
+#[test]
+fn savepoints_go_only_by_a_policy_of_their_own() {
+    let world = |digits: &str| {
+        (1..=4_u32).fold(World::new(), |world, n| {
+            let directory = format!("savepoint-{digits}-00000000000{n}");
+            let days = u64::from(30 - 5 * n);
+            let file = format!("{directory}/{}", uuid(n));
+            world.file(&file, days).accessed(&file, 60).metadata(
+                &format!("{directory}/_metadata"),
+                days,
+                &[&uuid(n)],
+            )
+        })
+    };
+    assert_eq!(world("abcdef").policy(keep_last(1)).swept().len(), 0);
+    let asked = |digits: &str| world(digits).policy(|policy| policy.savepoint_keep_last = Some(2));
+    assert_eq!(
+        asked("abcdef").swept(),
+        ["savepoint-abcdef-000000000001/_metadata", "savepoint-abcdef-000000000002/_metadata"]
+    );
+    assert_eq!(asked("000000").swept().len(), 0, "six zeros identify no job");
+    assert_eq!(asked("ffffff").swept().len(), 0);
+}
+
+#[test]
+fn a_job_expires_only_when_it_is_dead_for_long_and_nobody_uses_it() {
+    let world = five().policy(|policy| policy.expire_jobs_after = Some(Age::days(30))).as_of_days_ahead(60);
+    assert_eq!(retired(&world), [0; 0], "no word about high availability");
+    let no_ha = world.policy(|policy| policy.no_ha = true);
+    assert_eq!(retired(&no_ha), [1, 2, 3, 4, 5]);
+    assert_eq!(no_ha.rule("$A/chk-1/_metadata"), Rule::ExpiredJob);
+    assert_eq!(retired(&no_ha.clone().as_of_days_ahead(20)), [0; 0]);
+    let used = no_ha.metadata("$B/chk-1/_metadata", 2, &[&format!("$A/shared/{}", uuid(1))]);
+    assert_eq!(retired(&used), [0; 0]);
+}
+
+#[test]
+fn a_plan_tells_what_a_policy_would_free() {
+    let plan = five().plan();
+    let policies: Vec<(&str, u64)> =
+        plan.summary.what_if.iter().map(|what_if| (what_if.policy.as_str(), what_if.files)).collect();
+    // Without a word about high availability the newest two are spared: three `_metadata` and their files.
+    assert_eq!(policies, [("keep-last=1", 6), ("keep-last=3", 4)]);
+}

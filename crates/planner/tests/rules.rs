@@ -1,0 +1,421 @@
+//! Each rule from both sides: the world in which it takes a file, and each single change that stops it.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+mod common;
+
+use chksweep_core::plan::{OperatorStateSearch, OwnMove, Place, Rule};
+use chksweep_core::policy::OnUnreadable;
+use chksweep_core::{Age, Location, OperatorId, Uuid};
+use common::{A, NOW, World, uuid};
+
+/// A living job with one retained checkpoint, which names shared file 1 and its own file 2.
+fn living() -> World {
+    World::new()
+        .metadata("$A/chk-7/_metadata", 2, &[&format!("$A/shared/{}", uuid(1)), &uuid(2)])
+        .file(&format!("$A/chk-7/{}", uuid(2)), 2)
+        .file(&format!("$A/shared/{}", uuid(1)), 9)
+        .dir("$A/taskowned", 9)
+}
+
+fn shared(n: u32) -> String {
+    format!("$A/shared/{}", uuid(n))
+}
+
+#[test]
+fn a_world_without_garbage_has_no_sweep() {
+    let world = living();
+    assert_eq!(world.swept(), Vec::<String>::new());
+    assert_eq!(world.rule(&shared(1)), Rule::Named);
+    assert_eq!(world.rule("$A/chk-7/_metadata"), Rule::Retained);
+    assert_eq!(world.rule("$A/taskowned"), Rule::Structure);
+}
+
+#[test]
+fn unreferenced_shared_needs_age_and_the_frontier_or_death() {
+    let world = living().file(&shared(3), 5);
+    assert_eq!(world.swept(), [shared(3)]);
+    assert_eq!(living().file(&shared(3), 0).rule(&shared(3)), Rule::Young);
+    // Two days old, as the checkpoint: within the slack.
+    assert_eq!(living().file(&shared(3), 2).rule(&shared(3)), Rule::BehindFrontierNotYet);
+    assert_eq!(living().file("$A/shared/not-a-uuid", 5).rule("$A/shared/not-a-uuid"), Rule::UnknownName);
+    assert_eq!(living().link(&shared(3), 5).rule(&shared(3)), Rule::UnknownName);
+}
+
+#[test]
+fn savepoints_do_not_advance_the_frontier() {
+    let world = World::new()
+        .metadata("$A/chk-7/_metadata", 9, &[])
+        .metadata("savepoint-aaaaaa-000000000001/_metadata", 2, &[])
+        .file(&shared(3), 5);
+    assert_eq!(world.rule(&shared(3)), Rule::BehindFrontierNotYet);
+}
+
+#[test]
+fn a_checkpoint_of_another_directory_does_not_advance_the_frontier() {
+    let world = World::new()
+        .metadata("$A/chk-7/_metadata", 9, &[])
+        .metadata("$B/chk-9/_metadata", 2, &[])
+        .file(&shared(3), 5);
+    assert_eq!(world.rule(&shared(3)), Rule::BehindFrontierNotYet);
+}
+
+#[test]
+fn a_name_anywhere_keeps() {
+    // FLINK-39964: a relative name that resolves to nothing means the file of that name elsewhere.
+    let by_dangling = living().file(&shared(3), 5).metadata("$B/chk-1/_metadata", 2, &[&uuid(3)]);
+    assert_eq!(by_dangling.rule(&shared(3)), Rule::NamedByBaseName);
+    let by_bytes = living().file(&shared(3), 5).metadata_of("$B/chk-1/_metadata", 2, &[], |file| {
+        file.content.as_mut().unwrap().other_uuids = vec![Uuid::parse(uuid(3).as_bytes()).unwrap()];
+    });
+    assert_eq!(by_bytes.rule(&shared(3)), Rule::NamedByBaseName);
+}
+
+#[test]
+fn an_equal_path_under_another_authority_keeps() {
+    let name = format!("hdfs://elsewhere:9/r/{A}/shared/{}", uuid(3));
+    let world = living().file(&shared(3), 5).metadata("$B/chk-1/_metadata", 2, &[&name]);
+    assert_eq!(world.rule(&shared(3)), Rule::Named);
+}
+
+#[test]
+fn aliases_move_names_once() {
+    let name = format!("hdfs://ns/flink/{A}/shared/{}", uuid(3));
+    let mut world = living().file(&shared(3), 5).metadata("$B/chk-1/_metadata", 2, &[&name]);
+    let from = Location::from_printed(b"hdfs://ns/flink").unwrap();
+    let to = Location::from_printed(common::ROOT.as_bytes()).unwrap();
+    world.equivalence.add_alias(&from, &to).unwrap();
+    assert_eq!(world.rule(&shared(3)), Rule::Named);
+}
+
+#[test]
+fn exclusive_files_beside_readable_metadata_need_age_only() {
+    let path = format!("$A/chk-7/{}", uuid(5));
+    assert_eq!(living().file(&path, 2).swept(), [path.clone()]);
+    assert_eq!(living().file(&path, 1).rule(&path), Rule::Young);
+}
+
+#[test]
+fn an_abandoned_checkpoint_must_be_overtaken() {
+    let path = format!("$A/chk-6/{}", uuid(5));
+    let between = |operators: Vec<OperatorId>| {
+        World::new().metadata("$A/chk-5/_metadata", 6, &[]).file(&path, 5).dir("$A/shared", 9).metadata_of(
+            "$A/chk-7/_metadata",
+            2,
+            &[],
+            |file| file.content.as_mut().unwrap().operators = operators,
+        )
+    };
+    let same = vec![OperatorId([1; 16]), OperatorId([2; 16])];
+    assert_eq!(between(same).swept(), ["$A/chk-6".to_owned(), path.clone()]);
+    // Another job under the same id, whose numbers run ahead.
+    assert_eq!(between(vec![OperatorId([9; 16])]).rule(&path), Rule::InProgress);
+    // Nothing lower to compare with.
+    let first = World::new().file(&path, 5).dir("$A/shared", 9).metadata("$A/chk-7/_metadata", 2, &[]);
+    assert_eq!(first.rule(&path), Rule::InProgress);
+    // Written after the higher one completed.
+    let late = World::new()
+        .metadata("$A/chk-5/_metadata", 6, &[])
+        .metadata("$A/chk-7/_metadata", 5, &[])
+        .file(&path, 4)
+        .dir("$A/shared", 9);
+    assert_eq!(late.rule(&path), Rule::InProgress);
+}
+
+#[test]
+fn checkpoints_of_old_flink_without_metadata_are_not_understood() {
+    let path = format!("$A/chk-6/{}", uuid(5));
+    let world = World::new().file(&path, 50).metadata("$B/chk-1/_metadata", 2, &[]);
+    assert_eq!(world.clone().as_of_days_ahead(60).rule(&path), Rule::UnknownName);
+    assert_eq!(world.dead(A).rule(&path), Rule::AbandonedCheckpoint);
+}
+
+#[test]
+fn staging_files_need_age_only() {
+    let path = format!("$A/chk-8/._metadata.inprogress.{}", uuid(9));
+    assert_eq!(living().file(&path, 3).rule(&path), Rule::StagingFile);
+    assert_eq!(living().file(&path, 0).rule(&path), Rule::Young);
+}
+
+#[test]
+fn running_state_waits_for_the_death_of_its_job() {
+    for place in ["dstl", "taskowned", "shared/op_X__1_2__attempt_0/db"] {
+        let path = format!("$A/{place}/{}", uuid(5));
+        let world = World::new()
+            .file(&path, 30)
+            .dir("$A/shared", 30)
+            .metadata("$A/chk-7/_metadata", 20, &[])
+            .metadata("$B/chk-1/_metadata", 2, &[]);
+        assert_eq!(world.rule(&path), Rule::JobNotDead, "{place}");
+        assert_eq!(world.clone().dead(A).rule(&path), Rule::UnreferencedRunningState, "{place}");
+        assert_eq!(world.clone().seen_before(3).rule(&path), Rule::UnreferencedRunningState, "{place}");
+        assert_eq!(world.clone().seen_before(0).rule(&path), Rule::JobNotDead, "{place}: seen today only");
+        let distrust = world.clone().seen_before(3).policy(|policy| policy.trust_quiescence = false);
+        assert_eq!(distrust.rule(&path), Rule::JobNotDead, "{place}");
+        // A living job that claimed a file of this one may hold more of them.
+        let used = world.clone().dead(A).file("$A/shared/x", 30).metadata(
+            "$B/chk-2/_metadata",
+            2,
+            &[&format!("$A/shared/{}", uuid(77))],
+        );
+        let used = used.file(&shared(77), 30);
+        assert_eq!(used.rule(&path), Rule::JobNotDead, "{place}");
+    }
+}
+
+#[test]
+fn a_job_that_named_something_here_in_the_last_look_must_be_dead_too() {
+    let path = format!("$A/dstl/{}", uuid(5));
+    let mut world = World::new()
+        .file(&path, 30)
+        .dir("$A/shared", 30)
+        .metadata("$A/chk-7/_metadata", 20, &[])
+        .metadata("$B/chk-1/_metadata", 2, &[])
+        .seen_before(3);
+    assert_eq!(world.rule(&path), Rule::UnreferencedRunningState);
+    let look = world.looks.directories.get_mut(&format!("{}/{A}", common::ROOT)).unwrap();
+    look.named_by = vec![format!("{}/{}", common::ROOT, common::B)];
+    assert_eq!(world.rule(&path), Rule::JobNotDead);
+}
+
+#[test]
+fn files_in_taskowned_wait_for_a_search_of_operator_state() {
+    let path = format!("$A/taskowned/{}", uuid(5));
+    let with = |search: OperatorStateSearch| {
+        World::new()
+            .file(&path, 30)
+            .dir("$A/shared", 30)
+            .metadata_of("$A/chk-7/_metadata", 20, &[], |file| file.operator_state = search)
+            .dead(A)
+    };
+    assert_eq!(with(OperatorStateSearch::NotSearched).rule(&path), Rule::JobNotDead);
+    let found = vec![Uuid::parse(uuid(5).as_bytes()).unwrap()];
+    assert_eq!(with(OperatorStateSearch::Searched { found }).rule(&path), Rule::NamedByBaseName);
+    let found = Vec::new();
+    assert_eq!(with(OperatorStateSearch::Searched { found }).rule(&path), Rule::UnreferencedRunningState);
+}
+
+#[test]
+fn merged_directories_go_whole_or_not_at_all() {
+    let directory = format!("$A/taskowned/job_{A}_tm_host-1");
+    let (old, young) = (format!("{directory}/{}", uuid(5)), format!("{directory}/{}", uuid(6)));
+    let world = World::new().file(&old, 30).dir("$A/shared", 30).metadata("$B/chk-1/_metadata", 2, &[]);
+    assert_eq!(world.clone().dead(A).rule(&old), Rule::UnreferencedRunningState);
+    assert_eq!(world.clone().dead(A).rule(&directory), Rule::EmptyDirectory);
+    // One named segment file keeps all.
+    let named =
+        world.clone().file(&young, 30).metadata("$A/chk-3/_metadata", 20, &[&young]).as_of_days_ahead(60);
+    assert_eq!(named.rule(&old), Rule::NamedDirectory);
+    // A named directory keeps what lies in it, and itself when empty.
+    let by_directory = world.clone().dead(A).metadata_of("$B/chk-2/_metadata", 20, &[], |file| {
+        file.content.as_mut().unwrap().directories =
+            vec![Location::from_printed(format!("hdfs://other/x/job_{A}_tm_host-1").as_bytes()).unwrap()];
+    });
+    assert_eq!(by_directory.rule(&old), Rule::NamedDirectory);
+    assert_eq!(by_directory.rule(&directory), Rule::NamedDirectory);
+    // One young file holds all.
+    let held = world.file(&young, 0).as_of_days_ahead(0).seen_before(3);
+    assert_eq!(held.rule(&old), Rule::JobNotDead);
+}
+
+#[test]
+fn empty_directories_of_a_job_go_with_the_job() {
+    let world = World::new().dir("$A/shared", 30).dir("$A/taskowned", 30).dir("$A/chk-3", 30).metadata(
+        "$B/chk-1/_metadata",
+        2,
+        &[],
+    );
+    assert_eq!(world.swept(), ["$A/chk-3"]);
+    assert_eq!(world.rule("$A/shared"), Rule::JobNotDead);
+    assert_eq!(
+        world.clone().seen_before(3).swept(),
+        ["$A", "$A/chk-3", "$A/shared", "$A/taskowned"].map(ToOwned::to_owned)
+    );
+    // A kept checkpoint keeps its job's directories.
+    let kept = world.metadata("$A/chk-4/_metadata", 30, &[]).seen_before(3);
+    assert_eq!(kept.swept(), ["$A/chk-3"]);
+    assert_eq!(kept.rule("$A/shared"), Rule::Structure);
+}
+
+#[test]
+fn the_directories_of_a_root_that_is_a_job_stay() {
+    let world = World::new()
+        .dir("shared", 30)
+        .dir("taskowned", 30)
+        .file(&format!("shared/{}", uuid(5)), 30)
+        .metadata("chk-3/_metadata", 20, &[])
+        .as_of_days_ahead(60);
+    assert_eq!(world.swept(), [format!("shared/{}", uuid(5))]);
+}
+
+#[test]
+fn unreadable_metadata_holds_everything_back() {
+    let world = living().file(&shared(3), 5).unreadable("$B/chk-1/_metadata", 30, Some(vec![]), true);
+    assert_eq!(world.rule(&shared(3)), Rule::UnreadableMetadata);
+    assert!(world.plan().held_by_unreadable);
+    let isolate = world.policy(|policy| policy.unreadable = OnUnreadable::Isolate);
+    assert_eq!(isolate.rule(&shared(3)), Rule::UnreadableMetadata);
+    let exclusive = format!("$A/chk-7/{}", uuid(5));
+    assert_eq!(isolate.clone().file(&exclusive, 5).rule(&exclusive), Rule::UnreferencedExclusive);
+    let other = format!("$B/chk-1/{}", uuid(6));
+    assert_eq!(isolate.file(&other, 30).rule(&other), Rule::UnreadableMetadata);
+}
+
+#[test]
+fn unreadable_metadata_that_was_not_searched_leaves_only_what_nobody_can_name() {
+    let exclusive = format!("$A/chk-7/{}", uuid(5));
+    let staging = format!("$A/chk-7/._metadata.inprogress.{}", uuid(9));
+    let world = living()
+        .file(&exclusive, 5)
+        .file(&staging, 5)
+        .unreadable("$B/chk-1/_metadata", 30, None, true)
+        .policy(|policy| policy.unreadable = OnUnreadable::Isolate);
+    assert_eq!(world.swept(), [staging]);
+}
+
+#[test]
+fn old_metadata_that_was_searched_does_not_block() {
+    let world = living().file(&shared(3), 5).file(&shared(4), 5).unreadable(
+        "savepoint-00000000000a",
+        30,
+        Some(vec![4]),
+        false,
+    );
+    assert_eq!(world.rule(&shared(3)), Rule::UnreferencedShared);
+    assert_eq!(world.rule(&shared(4)), Rule::NamedByBaseName);
+}
+
+#[test]
+fn partial_listings_are_skipped_and_block_where_metadata_may_lie() {
+    let state =
+        living().file(&shared(3), 5).partial("$B/shared", 30).file(&format!("$B/shared/{}", uuid(8)), 30);
+    assert_eq!(state.swept(), [shared(3)]);
+    assert_eq!(state.rule(&format!("$B/shared/{}", uuid(8))), Rule::PartialListing);
+    let anywhere = living().file(&shared(3), 5).partial("team", 30);
+    assert_eq!(anywhere.rule(&shared(3)), Rule::UnreadableMetadata);
+    let mut unlisted = living().file(&shared(3), 5);
+    unlisted.unlisted.push((Location::local(b"/elsewhere"), "permission denied".to_owned()));
+    assert_eq!(unlisted.rule(&shared(3)), Rule::UnreadableMetadata);
+}
+
+#[test]
+fn metadata_in_quarantine_names_for_min_age() {
+    let moved = |days: u64| {
+        living().file(&shared(3), 5).metadata_of(
+            ".chksweep/quarantine/run/$A/chk-5/_metadata",
+            9,
+            &[&shared(3)],
+            |file| {
+                file.place = Place::Quarantined {
+                    original: Location::from_printed(
+                        format!("{}/{A}/chk-5/_metadata", common::ROOT).as_bytes(),
+                    )
+                    .unwrap(),
+                    moved_at: (days > 0).then(|| NOW.minus(Age::days(days))),
+                }
+            },
+        )
+    };
+    assert_eq!(moved(1).rule(&shared(3)), Rule::Named);
+    assert_eq!(moved(0).rule(&shared(3)), Rule::Named, "an unknown time counts as now");
+    assert_eq!(moved(2).rule(&shared(3)), Rule::UnreferencedShared);
+}
+
+#[test]
+fn a_newest_checkpoint_that_misses_files_stops_its_job_and_the_plan() {
+    let world = World::new()
+        .metadata("$A/chk-7/_metadata", 2, &[&shared(1), &shared(2)])
+        .file(&shared(2), 9)
+        .file(&shared(3), 5);
+    assert_eq!(world.rule(&shared(3)), Rule::InconsistentJob);
+    assert_eq!(world.plan().brakes[0].limit, "max-dangling");
+    // An older checkpoint may miss what it likes.
+    let world = World::new()
+        .metadata("$A/chk-6/_metadata", 3, &[&shared(1)])
+        .metadata("$A/chk-7/_metadata", 2, &[&shared(2)])
+        .file(&shared(2), 9)
+        .file(&shared(3), 5);
+    assert_eq!(world.rule(&shared(3)), Rule::UnreferencedShared);
+    assert_eq!(world.plan().brakes, []);
+}
+
+#[test]
+fn a_spelling_under_which_nothing_is_found_stops_the_plan() {
+    let mut names: Vec<String> = (1000..1200).map(|n| format!("$A/shared/{}", uuid(n))).collect();
+    names.push(format!("hdfs://old/flink/{}/shared/{}", common::B, uuid(1)));
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut world = World::new().metadata("$A/chk-7/_metadata", 2, &names).file(&shared(3), 5);
+    for n in 1000..1200 {
+        world = world.file(&format!("$A/shared/{}", uuid(n)), 9);
+    }
+    let brakes = world.plan().brakes;
+    assert_eq!(brakes.len(), 1);
+    assert_eq!(brakes[0].root.as_deref(), Some("hdfs://old/flink"));
+}
+
+#[test]
+fn pins_keep_all_below_them() {
+    let world = living().file(&shared(3), 5).file(&shared(4), 5).pin(&shared(3));
+    assert_eq!(world.swept(), [shared(4)]);
+    assert_eq!(living().file(&shared(3), 5).pin("$A").rule(&shared(3)), Rule::Pinned);
+}
+
+#[test]
+fn only_selected_jobs_are_swept() {
+    let other = format!("$B/shared/{}", uuid(8));
+    let world = living()
+        .metadata("$B/chk-2/_metadata", 2, &[])
+        .file(&other, 9)
+        .file(&shared(3), 5)
+        .policy(|policy| policy.jobs = vec![chksweep_core::JobId::parse(A.as_bytes()).unwrap()]);
+    assert_eq!(world.swept(), [shared(3)]);
+    assert_eq!(world.rule(&other), Rule::NotSelected);
+}
+
+#[test]
+fn a_job_declared_dead_that_changed_is_an_error() {
+    let world = living().file(&shared(3), 0).dead(A);
+    assert!(world.try_plan().is_err());
+}
+
+#[test]
+fn incomplete_savepoints_wait_for_quiescence_and_a_second_look() {
+    let path = format!("savepoint-aaaaaa-000000000001/{}", uuid(5));
+    let world = living().file(&path, 9);
+    assert_eq!(world.rule(&path), Rule::InProgress);
+    assert_eq!(world.clone().seen_before(2).rule(&path), Rule::IncompleteSavepoint);
+    assert_eq!(living().file(&path, 4).seen_before(2).rule(&path), Rule::InProgress);
+    let asked = living().file(&path, 4).policy(|policy| policy.incomplete_savepoints = true);
+    assert_eq!(asked.swept(), ["savepoint-aaaaaa-000000000001".to_owned(), path.clone()]);
+    let named = asked.file(&format!("savepoint-aaaaaa-000000000001/{}", uuid(1)), 9);
+    assert_eq!(named.rule(&path), Rule::InProgress);
+}
+
+#[test]
+fn job_directories_inside_state_directories_are_not_recognised() {
+    let path = format!("$A/shared/team/{}/shared/{}", common::B, uuid(5));
+    assert_eq!(living().file(&path, 50).as_of_days_ahead(90).rule(&path), Rule::UnknownName);
+}
+
+#[test]
+fn our_own_moves_are_no_sign_of_life_but_later_changes_are() {
+    let path = format!("$A/dstl/{}", uuid(5));
+    let world = |mtime_days: u64, move_: Option<OwnMove>| {
+        let mut world = World::new()
+            .file(&path, 30)
+            .dir("$A/shared", 30)
+            .metadata("$B/chk-1/_metadata", 2, &[])
+            .dir_age("$A", mtime_days);
+        world.looks.moves.extend(move_.map(|move_| (format!("{}/{A}", common::ROOT), move_)));
+        let moves = world.looks.moves.clone();
+        let mut world = world.seen_before(2);
+        world.looks.moves = moves;
+        world
+    };
+    let during = OwnMove { start: NOW.minus(Age::days(4)), end: Some(NOW.minus(Age::days(2))) };
+    assert_eq!(world(3, None).rule(&path), Rule::JobNotDead);
+    assert_eq!(world(3, Some(during)).rule(&path), Rule::UnreferencedRunningState);
+    assert_eq!(world(1, Some(during)).rule(&path), Rule::JobNotDead, "after the end it was not us");
+    let broken_off = OwnMove { end: None, ..during };
+    assert_eq!(world(3, Some(broken_off)).rule(&path), Rule::JobNotDead);
+}
