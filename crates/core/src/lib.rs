@@ -7,14 +7,18 @@
 
 pub mod content;
 pub mod equivalence;
+pub mod flink_path;
 pub mod ids;
 pub mod inventory;
 pub mod layout;
 pub mod location;
+pub mod metadata;
 pub mod names;
+mod path_table;
 pub mod plan;
 pub mod policy;
 pub mod time;
+pub mod uuid_scan;
 
 pub use content::{Content, FileRef, FileSet, Kind};
 pub use equivalence::{AliasError, Equivalence};
