@@ -1,1 +1,3 @@
 //! For tests only: writes metadata bytes, builds trees, filters snapshots.
+
+pub mod metadata_writer;
