@@ -1,7 +1,10 @@
 //! Changing a store.
 //!
 //! An error after a change means *unknown*, not *undone*: the call may have been carried out and its answer lost.
-//! The caller looks again before it says what happened; nothing here is retried blindly.
+//! The caller looks again before it says what happened; nothing here is retried blindly. A refusal, as
+//! `AlreadyExists`, `NotEmpty`, `WrongType` or `PermissionDenied`, is definite and left everything as it was (see
+//! [`crate::ErrorKind::outcome_is_unknown`]). What is neither a file nor a directory is refused as `WrongType`, and
+//! the root of a store cannot be changed.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -16,33 +19,71 @@ use crate::read::ReadStore;
 #[async_trait]
 pub trait MutateStore: ReadStore {
     /// Moves a file or directory. Never replaces anything: an existing target is `AlreadyExists`. The directory
-    /// of the target must exist.
+    /// of the target must exist. The time of a file stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` where the source or the directory of the target is missing; `Unsupported` where the two lie on
+    /// different file systems, and nothing is copied.
     async fn rename(&self, from: &Location, to: &Location) -> Result<(), StoreError>;
 
     /// Deletes a file. Returns whether there was one; a directory is refused.
+    ///
+    /// # Errors
+    ///
+    /// `WrongType` for a directory, also an empty one.
     async fn delete_file(&self, path: &Location) -> Result<bool, StoreError>;
 
     /// Removes an empty directory. Returns whether there was one; one that is not empty is `NotEmpty`.
+    ///
+    /// # Errors
+    ///
+    /// `WrongType` for a file.
     async fn remove_directory(&self, path: &Location) -> Result<bool, StoreError>;
 
     /// Deletes a directory and all below it in one call. Only for what lies in a quarantine and is due.
     /// Returns whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// `WrongType` for a file. After any other error some of it may be gone.
     async fn delete_tree(&self, path: &Location) -> Result<bool, StoreError>;
 
     /// Makes a directory and its parents, with mode 0755, or 0700 where `private`. An existing directory is fine.
+    ///
+    /// # Errors
+    ///
+    /// `WrongType` or `AlreadyExists` where a file stands in the way.
     async fn make_directories(&self, path: &Location, private: bool) -> Result<(), StoreError>;
 
     /// Creates a file with these bytes, closed and durable on return. An existing one is `AlreadyExists`: of
     /// several callers at once exactly one succeeds. The directory must exist.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` where the directory is missing. After an error with an unknown outcome the file may be there, and
+    /// not completely written.
     async fn create_new(&self, path: &Location, content: &[u8]) -> Result<(), StoreError>;
 
     /// Puts a file with these bytes in the place of another, or makes it; a reader sees the old or the new one.
+    ///
+    /// # Errors
+    ///
+    /// `WrongType` in the place of a directory, `NotFound` where the directory around it is missing.
     async fn replace(&self, path: &Location, content: &[u8]) -> Result<(), StoreError>;
 
     /// Creates a file to which lines are appended; an existing one is `AlreadyExists`.
+    ///
+    /// # Errors
+    ///
+    /// As [`MutateStore::create_new`].
     async fn create_appender(&self, path: &Location) -> Result<Box<dyn Appender>, StoreError>;
 
     /// Moves a file or an empty directory into the trash of the store. Returns where it went.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` where the store has no trash or it is switched off: then nothing has happened.
     async fn trash(&self, path: &Location) -> Result<Location, StoreError>;
 }
 
@@ -50,6 +91,10 @@ pub trait MutateStore: ReadStore {
 #[async_trait]
 pub trait Appender: Debug + Send {
     /// Appends bytes; they are durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// After an error the file may end in a part of them.
     async fn append(&mut self, content: &[u8]) -> Result<(), StoreError>;
 
     /// Closes the file.

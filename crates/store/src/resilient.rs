@@ -16,7 +16,7 @@
 //! each call what is compared). It is attempted again only where the look showed that nothing has happened and
 //! the reason passes. A look cannot exclude that an attempt is still under way, on a connection that broke, and
 //! is carried out after the look, or after the next attempt. That does no harm: nothing here replaces anything
-//! but [`MutateStore::replace`], so of two renames the later one finds its source gone or its target taken, and
+//! but [`crate::MutateStore::replace`], so of two renames the later one finds its source gone or its target taken, and
 //! of two deletions the later one finds nothing. What is left is a change that is carried out after this store
 //! gave up on it: therefore its error keeps a kind whose outcome is unknown, and the caller settles it later.
 //!

@@ -1,7 +1,7 @@
 //! A store that spares the NameNode: so many changes a second, so many calls at once, fewer when it suffers.
 //!
-//! One machine can keep the write lock of a NameNode busy, so changes are paced: the next one may start a fixed
-//! time after the last one. All calls to the NameNode, changes or not, share a number of places. Both limits are
+//! One machine can keep the write lock of a NameNode busy, so changes are paced: they queue, and the next one may
+//! start a fixed time after the last one. All calls to the NameNode, changes or not, share a number of places. Both limits are
 //! scaled by one share, between 1/16 and 1, which falls at once and rises slowly (AIMD, as TCP does; see
 //! [`load`]). Pieces of a file come from the DataNodes and are not limited.
 
@@ -23,6 +23,9 @@ use crate::error::{ErrorKind, StoreError};
 use crate::mutate::{Appender, MutateStore};
 use crate::read::{EntrySink, ReadStore, Reader, Status};
 use load::{Load, WHOLE};
+
+/// How far the pace may be made up for when a timer, or the queue, was late.
+const SLACK: Duration = Duration::from_millis(10);
 
 /// The limits of a throttled store while nothing suffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +53,9 @@ pub struct Throttled<S> {
 struct Turnstile {
     limits: Limits,
     state: Mutex<State>,
+    /// When the next change may start. Whoever waits for that holds it, so that a queue of any length goes at the
+    /// pace that holds when each of it starts.
+    next_change: tokio::sync::Mutex<Instant>,
     /// Somebody left, or the share rose.
     freed: Notify,
 }
@@ -58,7 +64,6 @@ struct Turnstile {
 struct State {
     load: Load,
     in_flight: u32,
-    next_change: Instant,
 }
 
 /// A place among the calls under way, given back when it is dropped: also by a call that was given up.
@@ -112,14 +117,12 @@ impl Turnstile {
 
     /// Waits until the next change may start.
     async fn turn(&self) {
-        let start = {
-            let mut state = self.lock();
-            let rate = scaled(self.limits.changes_per_second, state.load.share());
-            let start = state.next_change.max(Instant::now());
-            state.next_change = start + Duration::from_secs(1) / rate;
-            start
-        };
+        let mut next = self.next_change.lock().await;
+        let now = Instant::now();
+        let start = (*next).max(now.checked_sub(SLACK).unwrap_or(now));
         tokio::time::sleep_until(start).await;
+        let rate = scaled(self.limits.changes_per_second, self.lock().load.share());
+        *next = start + Duration::from_secs(1) / rate;
     }
 
     async fn run<T>(
@@ -161,8 +164,12 @@ fn scaled(limit: u32, share: u32) -> u32 {
 impl<S> Throttled<S> {
     /// Limits the calls to `inner`. A limit of zero counts as one.
     pub fn new(inner: S, limits: Limits) -> Self {
-        let state = State { load: Load::new(), in_flight: 0, next_change: Instant::now() };
-        let turnstile = Turnstile { limits, state: Mutex::new(state), freed: Notify::new() };
+        let turnstile = Turnstile {
+            limits,
+            state: Mutex::new(State { load: Load::new(), in_flight: 0 }),
+            next_change: tokio::sync::Mutex::new(Instant::now()),
+            freed: Notify::new(),
+        };
         Self { inner, turnstile: Arc::new(turnstile) }
     }
 

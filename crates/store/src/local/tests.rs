@@ -147,7 +147,7 @@ async fn a_directory_that_vanishes_while_it_is_listed_is_not_found() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("d");
     fs::create_dir(&path).unwrap();
-    for n in 0..20_000 {
+    for n in 0..8_000 {
         fs::write(path.join(n.to_string()), "").unwrap();
     }
     let (moved, mut first) = (dir.path().join("moved"), true);

@@ -179,6 +179,30 @@ async fn replacing_a_file_by_the_same_bytes_renews_its_time() {
     assert_eq!(faults.count(Call::Replace), 2);
 }
 
+/// The first attempt times out and is carried out after the look, right before the second one.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_is_carried_out_late_does_no_harm() {
+    use futures::FutureExt;
+    let (memory, store, faults) = store();
+    let (a, z) = (memory.location("/d/a"), memory.location("/d/z"));
+    let (hand, from, to) = (memory.clone(), a.clone(), z.clone());
+    let late = Hook::new(move || hand.rename(&from, &to).now_or_never().unwrap().unwrap());
+    faults.add(Rule::on(Call::Rename, Fault::Fail(ErrorKind::TimedOut)));
+    faults.add(Rule::on(Call::Rename, Fault::Before(late)).nth(2));
+    store.rename(&a, &z).await.unwrap();
+    assert_eq!((memory.exists("/d/a"), memory.contents("/d/z").unwrap()), (false, "a".into()));
+    let (hand, path) = (memory.clone(), z.clone());
+    let late = Hook::new(move || assert!(hand.delete_file(&path).now_or_never().unwrap().unwrap()));
+    faults.add(Rule::on(Call::DeleteFile, Fault::Fail(ErrorKind::TimedOut)));
+    faults.add(Rule::on(Call::DeleteFile, Fault::Before(late)).nth(2));
+    assert!(store.delete_file(&z).await.unwrap(), "there was one, and it is gone");
+    let (hand, path) = (memory.clone(), z.clone());
+    let late = Hook::new(move || hand.create_new(&path, b"me").now_or_never().unwrap().unwrap());
+    faults.add(Rule::on(Call::CreateNew, Fault::Fail(ErrorKind::TimedOut)));
+    faults.add(Rule::on(Call::CreateNew, Fault::Before(late)).nth(2));
+    store.create_new(&z, b"me").await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_went_to_the_trash_without_an_answer_is_an_error() {
     let (memory, store, faults) = store();
