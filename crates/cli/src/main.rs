@@ -1,2 +1,20 @@
-//! The command line of chksweep.
-fn main() {}
+//! The command line of chksweep: reads what the user typed, calls one command, and ends with its exit code.
+
+mod app;
+mod args;
+mod clock;
+mod commands;
+mod exit;
+mod failure;
+mod location;
+mod logging;
+mod output;
+mod printer;
+mod progress;
+mod settings;
+mod signals;
+mod stores;
+
+fn main() -> std::process::ExitCode {
+    app::main().into()
+}

@@ -1,0 +1,4 @@
+//! How results look.
+
+pub(crate) mod human;
+pub(crate) mod table;

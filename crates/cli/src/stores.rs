@@ -1,0 +1,1 @@
+//! Opens the stores that serve the locations of a command.
