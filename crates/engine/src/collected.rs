@@ -21,6 +21,9 @@ pub struct Collected {
     pub looks: Looks,
     /// What lies in the quarantines of the roots.
     pub quarantine: Vec<QuarantinedRun>,
+    /// Files of operator state that collecting opened, with the access time that this gave them: it tells of no
+    /// job.
+    pub opened: Vec<(Location, Timestamp)>,
     /// What collecting has to say.
     pub problems: Vec<Problem>,
 }

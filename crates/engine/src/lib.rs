@@ -4,8 +4,11 @@
 //! [`MutateStores`]. This crate knows neither the planner nor HDFS: a plan comes to it as a
 //! `chksweep_audit::VerifiedPlan`, wherever it was made.
 
+pub mod collect;
 pub mod collected;
 pub mod events;
+pub mod looks;
+pub mod pins;
 pub mod stores;
 
 pub use collected::{Collected, QuarantinedFile, QuarantinedRun};

@@ -1,0 +1,161 @@
+//! Looking at one directory of the metadata listing: what in it may be metadata, and where to look on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chksweep_core::layout::{self, DirectoryName};
+use chksweep_core::plan::Place;
+use chksweep_core::{Location, Timestamp};
+use chksweep_store::{Entry, EntryKind, ReadStore, StoreError};
+
+use super::run_record;
+use super::sighting::{self, Newest, Sighting, Stamp};
+
+/// A directory in which metadata may lie.
+#[derive(Clone, Debug)]
+pub(super) struct Visit {
+    pub(super) location: Location,
+    pub(super) store: Arc<dyn ReadStore>,
+    pub(super) area: Area,
+}
+
+/// What a directory belongs to.
+#[derive(Clone, Debug)]
+pub(super) enum Area {
+    /// A root itself.
+    Root(Arc<Region>),
+    /// What lies below a root.
+    Below(Arc<Region>),
+    /// A `.chksweep/quarantine`, in which each directory is a run.
+    Quarantine {
+        /// The directory that holds the `.chksweep`.
+        base: Location,
+    },
+    /// What one run set aside: the directory itself.
+    Run {
+        /// The directory that holds the `.chksweep`.
+        base: Location,
+    },
+    /// What lies below the directory of a run.
+    Moved(Arc<Run>),
+}
+
+/// What all directories of a root have in common.
+#[derive(Debug)]
+pub(super) struct Region {
+    pub(super) place: Place,
+    /// Directories below it that are listed as roots of their own.
+    pub(super) holes: BTreeSet<Location>,
+}
+
+/// What all directories in the quarantine of a run have in common.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) base: Location,
+    pub(super) location: Location,
+    pub(super) moved_at: Option<Timestamp>,
+}
+
+/// What a visit gave.
+#[derive(Debug)]
+pub(super) struct Visited {
+    pub(super) visit: Visit,
+    pub(super) next: Vec<Visit>,
+    pub(super) metadata: Vec<Sighting>,
+    /// What is neither file nor directory, and may hide anything.
+    pub(super) links: Vec<Location>,
+    /// Whether the directory holds a `.chksweep`.
+    pub(super) holds_own: bool,
+    pub(super) newest: Newest,
+    pub(super) result: Result<(), StoreError>,
+}
+
+/// Lists a directory.
+pub(super) async fn visit(mut visit: Visit, mut newest: Newest) -> Visited {
+    if let Area::Run { base } = &visit.area {
+        let moved_at = run_record::started_at(&visit.store, base, visit.location.name()).await;
+        let (base, location) = (base.clone(), visit.location.clone());
+        visit.area = Area::Moved(Arc::new(Run { base, location, moved_at }));
+    }
+    let mut directories: Vec<Vec<u8>> = Vec::new();
+    let (mut metadata, mut links) = (Vec::new(), Vec::new());
+    let counts = matches!(&visit.area, Area::Root(r) | Area::Below(r) if r.place == Place::Sweep);
+    let mut sink = |entry: Entry<'_>| {
+        if counts {
+            newest.hear(entry.modified, || visit.location.child(entry.name));
+        }
+        if entry.kind == EntryKind::Directory {
+            directories.push(entry.name.to_vec());
+        } else if sighting::may_be_metadata(&entry) {
+            metadata.extend(sighted(&visit, &entry));
+        } else if entry.kind == EntryKind::Other {
+            links.push(visit.location.child(entry.name));
+        }
+    };
+    let result = visit.store.list(&visit.location, &mut sink).await;
+    let holds_own = directories.iter().any(|name| name == layout::OWN);
+    let next = next_visits(&visit, directories);
+    Visited { visit, next, metadata, links, holds_own, newest, result }
+}
+
+fn sighted(visit: &Visit, entry: &Entry<'_>) -> Option<Sighting> {
+    let location = visit.location.child(entry.name);
+    let place = match &visit.area {
+        Area::Root(region) | Area::Below(region) => region.place.clone(),
+        Area::Moved(run) => Place::Quarantined {
+            original: run.base.child(location.below(&run.location)?),
+            moved_at: run.moved_at,
+        },
+        // Manifests and the like lie beside the runs.
+        Area::Quarantine { .. } | Area::Run { .. } => return None,
+    };
+    Some(Sighting { location, stamp: Stamp::of(entry), place, store: Arc::clone(&visit.store) })
+}
+
+/// Returns the directories to look into, in the order in which they should be looked into: older checkpoints first,
+/// so that what a younger one takes over from an older one while both are looked at is seen in one of them.
+fn next_visits(visit: &Visit, mut names: Vec<Vec<u8>>) -> Vec<Visit> {
+    names.sort_unstable_by(|a, b| (layout::checkpoint_number(a), a).cmp(&(layout::checkpoint_number(b), b)));
+    let holds_state = holds_flink_state(&visit.location, &names);
+    let mut next = Vec::new();
+    for name in names {
+        if name == layout::SNAPSHOTS || (holds_state && is_state_directory(&name)) {
+            continue;
+        }
+        let mut location = visit.location.child(&name);
+        let is_own = name == layout::OWN;
+        let area = match &visit.area {
+            Area::Root(_) | Area::Below(_) if is_own => {
+                location = location.child(QUARANTINE);
+                Area::Quarantine { base: visit.location.clone() }
+            }
+            Area::Root(region) | Area::Below(region) if region.holes.contains(&location) => continue,
+            Area::Root(region) | Area::Below(region) => Area::Below(Arc::clone(region)),
+            Area::Quarantine { base } => Area::Run { base: base.clone() },
+            Area::Run { .. } => continue,
+            Area::Moved(run) => Area::Moved(Arc::clone(run)),
+        };
+        next.push(Visit { location, store: Arc::clone(&visit.store), area });
+    }
+    next
+}
+
+/// The directory in `.chksweep` that holds what runs set aside.
+pub(super) const QUARANTINE: &[u8] = b"quarantine";
+
+fn is_state_directory(name: &[u8]) -> bool {
+    matches!(
+        layout::directory_name(name),
+        DirectoryName::Shared | DirectoryName::TaskOwned | DirectoryName::Changelog
+    )
+}
+
+/// Returns whether `shared`, `taskowned` and `dstl` in this directory are those that Flink makes, below which no
+/// metadata lies: the directory is named like a job, or holds a checkpoint, or two of the three. Elsewhere the
+/// name is a person's, and may hold anything.
+fn holds_flink_state(directory: &Location, names: &[Vec<u8>]) -> bool {
+    let is_job = matches!(layout::directory_name(directory.name()), DirectoryName::Job(_));
+    let holds_checkpoint = || names.iter().any(|name| layout::checkpoint_number(name).is_some());
+    let count = || names.iter().filter(|name| is_state_directory(name)).count();
+    is_job || holds_checkpoint() || count() > 1
+}
