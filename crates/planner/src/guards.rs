@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chksweep_core::layout::{self, FileName};
 use chksweep_core::plan::{Brake, Place, PlanInput, Problem};
 use chksweep_core::policy::OnUnreadable;
-use chksweep_core::{DirectoryId, Location};
+use chksweep_core::{DirectoryId, Location, Timestamp};
 
 use crate::liveness::Liveness;
 use crate::map::{Map, Role};
@@ -211,25 +211,25 @@ fn metadata_may_lie_in(input: &PlanInput<'_>, map: &Map, directory: DirectoryId)
     })
 }
 
-/// Returns the newest checkpoint of each job directory whose job is not dead.
+/// Returns the newest checkpoint of each job directory whose job is not dead: several where one was read more than
+/// once with different contents, or where times and numbers are equal.
 fn newest_of_living_jobs(map: &Map, snapshots: &[Snapshot<'_>], liveness: &Liveness) -> Vec<usize> {
-    let mut newest: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut newest: BTreeMap<usize, ((Timestamp, i64), Vec<usize>)> = BTreeMap::new();
     for (at, snapshot) in snapshots.iter().enumerate() {
         let Some(owner) = snapshot.owner(map) else { continue };
         if !snapshot.is_checkpoint(map) || liveness.is_dead(owner) {
             continue;
         }
-        let key = |at: usize| snapshots.get(at).map(|s| (s.file.modified, s.content.checkpoint_id));
-        newest
-            .entry(owner)
-            .and_modify(|best| {
-                if key(at) > key(*best) {
-                    *best = at;
-                }
-            })
-            .or_insert(at);
+        let key = (snapshot.file.modified, snapshot.content.checkpoint_id);
+        let best = newest.entry(owner).or_insert((key, Vec::new()));
+        if key > best.0 {
+            *best = (key, Vec::new());
+        }
+        if key == best.0 {
+            best.1.push(at);
+        }
     }
-    newest.into_values().collect()
+    newest.into_values().flat_map(|(_, newest)| newest).collect()
 }
 
 /// Counts references by scheme, authority and the directory above the job: how many there are, how many are found.

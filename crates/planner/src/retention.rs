@@ -192,7 +192,8 @@ impl Context<'_> {
     /// left out: it is kept.
     fn lineages(&self, members: &[usize]) -> Vec<Vec<usize>> {
         let mut newest_first: Vec<usize> = members.to_vec();
-        newest_first.sort_by_key(|at| std::cmp::Reverse(self.written(*at)));
+        newest_first
+            .sort_by_key(|at| (std::cmp::Reverse(self.written(*at)), self.home(*at), self.operators(*at)));
         let mut lineages: Vec<Vec<usize>> = Vec::new();
         for at in newest_first {
             let operators = self.operators(at);
@@ -218,14 +219,30 @@ impl Context<'_> {
         let count = usize::try_from(keep_last.unwrap_or(0).max(spared)).unwrap_or(usize::MAX);
         let whole: Vec<usize> = lineage.iter().copied().filter(|at| self.resolves(*at)).collect();
         let mut by_number = whole.clone();
-        by_number.sort_by_key(|at| std::cmp::Reverse((self.number(*at), self.written(*at))));
+        by_number.sort_by_key(|at| std::cmp::Reverse((self.number(*at), self.written(*at), self.home(*at))));
         let mut by_time = whole.clone();
-        by_time.sort_by_key(|at| std::cmp::Reverse((self.written(*at), self.number(*at))));
+        by_time.sort_by_key(|at| std::cmp::Reverse((self.written(*at), self.number(*at), self.home(*at))));
         let newest_whole = whole.iter().map(|at| self.written(*at)).max();
         let dangling = lineage.iter().copied().filter(|at| {
             !self.resolves(*at) && newest_whole.is_none_or(|newest| self.written(*at) >= newest)
         });
-        by_number.into_iter().take(count).chain(by_time.into_iter().take(count)).chain(dangling).collect()
+        let mut kept: BTreeSet<usize> = dangling.collect();
+        kept.extend(self.first_places(&by_number, count));
+        kept.extend(self.first_places(&by_time, count));
+        kept
+    }
+
+    /// Returns what lies in the first so many distinct places: one that was read twice is one.
+    fn first_places(&self, ordered: &[usize], count: usize) -> Vec<usize> {
+        let mut places = BTreeSet::new();
+        let mut first = Vec::new();
+        for at in ordered {
+            if places.len() < count || places.contains(&self.home(*at)) {
+                places.insert(self.home(*at));
+                first.push(*at);
+            }
+        }
+        first
     }
 
     /// Returns whether nothing besides the count speaks against retiring a snapshot.
@@ -311,6 +328,10 @@ impl Context<'_> {
 
     fn operators(&self, at: usize) -> &[OperatorId] {
         self.snapshots.get(at).map_or(&[], |snapshot| &snapshot.content.operators)
+    }
+
+    fn home(&self, at: usize) -> Option<&Location> {
+        self.snapshots.get(at).and_then(|snapshot| snapshot.home.as_ref())
     }
 
     fn written(&self, at: usize) -> Timestamp {

@@ -269,7 +269,8 @@ fn job_summary(world: &World<'_>, id: Option<JobId>, decisions: DecisionTotals) 
         job: id,
         name: None,
         directories,
-        checkpoints: u64::try_from(own.len()).unwrap_or(u64::MAX),
+        checkpoints: u64::try_from(own.iter().map(|snapshot| snapshot.listed).collect::<BTreeSet<_>>().len())
+            .unwrap_or(u64::MAX),
         newest: newest_own.map(|snapshot| Newest {
             path: snapshot.home.as_ref().map_or_else(String::new, Location::to_string),
             checkpoint_id: snapshot.content.checkpoint_id,

@@ -99,7 +99,7 @@ fn emptied(world: &World<'_>, facts: &Facts, kept_of_job: &[bool], id: Directory
                 incomplete_savepoint_held(world, id).unwrap_or(Verdict::new(Rule::IncompleteSavepoint))
             }
             // Its `_metadata` is being retired and was all there was: the directory follows in a later run.
-            MetadataState::Readable(_) | MetadataState::Unreadable => Verdict::new(Rule::Structure),
+            MetadataState::Readable | MetadataState::Unreadable => Verdict::new(Rule::Structure),
         },
         Role::ForStAttempt | Role::ForStDatabase | Role::Merged | Role::Changelog => {
             of_job(world, kept_of_job, id, world.is_dead_with_users(id))

@@ -17,8 +17,8 @@ use crate::retention::same_lineage;
 pub(super) enum MetadataState {
     /// There is none.
     Absent,
-    /// It was read: the number of the snapshot.
-    Readable(usize),
+    /// It was read.
+    Readable,
     /// It is there, and could not be read.
     Unreadable,
 }
@@ -29,8 +29,8 @@ pub(super) struct Facts {
     completed: BTreeMap<JobDirectoryIndex, Vec<Completed>>,
     /// When a checkpoint of the directory completed last.
     frontier: BTreeMap<JobDirectoryIndex, Timestamp>,
-    /// The snapshot that each listed metadata file is, by the file.
-    by_file: BTreeMap<FileId, usize>,
+    /// What was read of each listed metadata file: more than once where it changed in between.
+    by_file: BTreeMap<FileId, Vec<usize>>,
     /// Job directories in which write-ahead sinks were not ruled out.
     unsearched: BTreeMap<JobDirectoryIndex, bool>,
 }
@@ -51,7 +51,7 @@ impl Facts {
         };
         for (at, snapshot) in world.snapshots.iter().enumerate() {
             if let Some(file) = snapshot.listed {
-                facts.by_file.insert(file, at);
+                facts.by_file.entry(file).or_default().push(at);
             }
             // What vanished between listing and reading was subsumed: it completed all the same, but nothing
             // tells when a file could have been passed over by it. Only what still lies there counts.
@@ -85,9 +85,8 @@ impl Facts {
         let inventory = world.input.inventory;
         match inventory.find_file(directory, chksweep_core::NameRef::new(layout::METADATA)) {
             None => MetadataState::Absent,
-            Some(file) => {
-                self.by_file.get(&file).map_or(MetadataState::Unreadable, |at| MetadataState::Readable(*at))
-            }
+            Some(file) if self.by_file.contains_key(&file) => MetadataState::Readable,
+            Some(_) => MetadataState::Unreadable,
         }
     }
 
@@ -197,18 +196,19 @@ fn staging(world: &World<'_>, file: &File) -> Verdict {
     }
 }
 
-/// The `_metadata` of a snapshot: kept, unless a policy retires it.
+/// The `_metadata` of a snapshot: kept, unless a policy retires everything that was read of it.
 fn metadata(world: &World<'_>, facts: &Facts, id: FileId, file: &File) -> Verdict {
-    let Some(at) = facts.by_file.get(&id) else { return Verdict::new(Rule::UnreadableMetadata) };
-    match (world.retention.retires(*at), world.snapshots.get(*at)) {
-        (Some(rule), _) => world.young(file.modified).unwrap_or(Verdict::new(rule)),
-        (None, Some(snapshot))
-            if snapshot.content.kind == Kind::Savepoint || is_in_savepoint(world, snapshot) =>
-        {
-            Verdict::new(Rule::Savepoint)
-        }
-        (None, _) => Verdict::new(Rule::Retained),
+    let Some(read) = facts.by_file.get(&id) else { return Verdict::new(Rule::UnreadableMetadata) };
+    let rules: Option<Vec<Rule>> = read.iter().map(|at| world.retention.retires(*at)).collect();
+    if let Some(rule) = rules.and_then(|rules| rules.into_iter().max()) {
+        return world.young(file.modified).unwrap_or(Verdict::new(rule));
     }
+    let is_savepoint = |at: &usize| {
+        world.snapshots.get(*at).is_some_and(|snapshot| {
+            snapshot.content.kind == Kind::Savepoint || is_in_savepoint(world, snapshot)
+        })
+    };
+    Verdict::new(if read.iter().any(is_savepoint) { Rule::Savepoint } else { Rule::Retained })
 }
 
 fn is_in_savepoint(world: &World<'_>, snapshot: &Snapshot<'_>) -> bool {
@@ -326,7 +326,7 @@ impl<'a> CheckpointPlace<'a> {
         match (self.metadata, young) {
             (MetadataState::Unreadable, _) => Verdict::new(Rule::UnreadableMetadata),
             (_, Some(young)) => young,
-            (MetadataState::Readable(_), None) => Verdict::new(Rule::UnreferencedExclusive),
+            (MetadataState::Readable, None) => Verdict::new(Rule::UnreferencedExclusive),
             (MetadataState::Absent, None) if self.old_layout => Verdict::new(Rule::UnknownName),
             (MetadataState::Absent, None) if self.abandoned => Verdict::new(Rule::AbandonedCheckpoint),
             (MetadataState::Absent, None) => {
@@ -373,7 +373,7 @@ impl<'a> SavepointPlace<'a> {
                 Verdict::new(Rule::UnreadableMetadata)
             }
             (FileName::Staging, _) => staging(self.world, file),
-            (FileName::State(_), MetadataState::Readable(_)) => Verdict::new(Rule::Savepoint),
+            (FileName::State(_), MetadataState::Readable) => Verdict::new(Rule::Savepoint),
             (FileName::State(_), MetadataState::Absent) => {
                 self.held.unwrap_or(Verdict::new(Rule::IncompleteSavepoint))
             }
