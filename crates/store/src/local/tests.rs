@@ -161,6 +161,35 @@ async fn a_directory_that_vanishes_while_it_is_listed_is_not_found() {
 }
 
 #[tokio::test]
+async fn another_directory_in_the_place_of_the_one_that_is_read_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("d");
+    fs::create_dir(&path).unwrap();
+    for n in 0..8_000 {
+        fs::write(path.join(n.to_string()), "").unwrap();
+    }
+    let (moved, mut first) = (dir.path().join("moved"), true);
+    let mut sink = |_: Entry<'_>| {
+        if std::mem::take(&mut first) {
+            fs::rename(&path, &moved).unwrap();
+            fs::create_dir(&path).unwrap();
+        }
+    };
+    let error = LocalStore::new().list(&at(&path), &mut sink).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unrepresentable);
+}
+
+#[tokio::test]
+async fn a_rename_says_that_it_is_the_target_which_has_no_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("f"), "1").unwrap();
+    let (from, to) = (at(&dir.path().join("f")), at(&dir.path().join("none/f")));
+    let error = LocalStore::new().rename(&from, &to).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound);
+    assert!(error.message.contains("directory of the target"), "{error}");
+}
+
+#[tokio::test]
 async fn private_directories_are_for_their_owner() {
     let dir = tempfile::tempdir().unwrap();
     let store = LocalStore::new();

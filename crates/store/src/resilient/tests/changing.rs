@@ -86,6 +86,20 @@ async fn an_error_that_does_not_pass_is_looked_at_and_not_attempted_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_after_an_open_attempt_leaves_the_outcome_open() {
+    let (memory, store, faults) = store();
+    let (a, z) = (memory.location("/d/a"), memory.location("/d/z"));
+    for (first, told) in
+        [(ErrorKind::TimedOut, ErrorKind::TimedOut), (ErrorKind::Busy, ErrorKind::PermissionDenied)]
+    {
+        faults.clear();
+        faults.add(Rule::change(Fault::Fail(first)));
+        faults.add(Rule::change(Fault::Fail(ErrorKind::PermissionDenied)).nth(2));
+        assert_eq!(store.rename(&a, &z).await.unwrap_err().kind, told, "busy alone is a definite refusal");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rename_that_left_both_or_neither_is_an_error() {
     let (memory, store, faults) = store();
     let (a, z) = (memory.location("/d/a"), memory.location("/d/z"));
