@@ -138,6 +138,15 @@ impl HdfsStore {
         Ok(at)
     }
 
+    /// Returns the location of a path as a NameNode has it: in the store's own words where it has some.
+    pub(crate) fn named(&self, at: &At<'_>, inner: &str) -> Location {
+        let there = at.route.target.with_path(inner.as_bytes());
+        match self.routes.outer(&there) {
+            Some(path) => self.root.with_path(path.as_bytes()),
+            None => there,
+        }
+    }
+
     /// Returns a mount point below a directory.
     pub(crate) fn mount_below(&self, directory: &Location) -> Option<&str> {
         self.routes.mount_below(directory.path_str()?)

@@ -20,9 +20,9 @@ use crate::routes::{Backend, Route, client};
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How long a single NameNode that refuses connections is tried. Nobody takes over from it, and more often than
-/// it restarts it is a wrong address.
-const REFUSED_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a single NameNode is tried that refuses connections or is a standby. Nobody takes over from it, and
+/// more often than it restarts it is a wrong address.
+const LONE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Waits until a NameNode of this route answers.
 pub(crate) async fn reach(
@@ -92,8 +92,8 @@ impl Asked<'_> {
             return Duration::ZERO;
         }
         let is_alone = self.addresses.len() < 2;
-        if error.kind == ErrorKind::Unreachable && is_alone {
-            return self.options.deadline.min(REFUSED_PATIENCE);
+        if is_alone && (error.kind == ErrorKind::Unreachable || is_standby(error)) {
+            return self.options.deadline.min(LONE_PATIENCE);
         }
         self.options.deadline
     }
@@ -113,7 +113,13 @@ impl Asked<'_> {
             ),
             ErrorKind::Unreachable => self.unreachable(said, &addresses),
             ErrorKind::Unauthenticated => Self::unauthenticated(said),
-            ErrorKind::Busy => self.busy(said, &addresses),
+            ErrorKind::Busy if self.addresses.len() < 2 && is_standby(error) => format!(
+                "{addresses} is a standby NameNode: write the nameservice instead (`hdfs://<nameservice>/…`), so \
+                 that the active one is found"
+            ),
+            ErrorKind::Busy => {
+                format!("no NameNode of {addresses} serves requests now ({said}): try again later")
+            }
             ErrorKind::NotFound
             | ErrorKind::AlreadyExists
             | ErrorKind::NotEmpty
@@ -157,22 +163,16 @@ impl Asked<'_> {
         )
     }
 
-    fn busy(&self, said: &str, addresses: &str) -> String {
-        if self.addresses.len() == 1 && said.contains("StandbyException") {
-            return format!(
-                "{addresses} is a standby NameNode: write the nameservice instead (`hdfs://<nameservice>/…`), so \
-                 that the active one is found"
-            );
-        }
-        format!("no NameNode of {addresses} serves requests now ({said}): try again later")
-    }
-
     fn place(&self) -> String {
         match self.config.directory() {
             Some(directory) => directory.display().to_string(),
             None => "the URL; no Hadoop configuration was read (--hadoop-conf, HADOOP_CONF_DIR)".to_owned(),
         }
     }
+}
+
+fn is_standby(error: &StoreError) -> bool {
+    error.message.contains("StandbyException")
 }
 
 /// Asks once. On a task of its own, as GSSAPI blocks the thread that it is called on and no deadline would fire.

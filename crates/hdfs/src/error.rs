@@ -59,6 +59,16 @@ const JAVA_CLASSES: [(&str, ErrorKind); 41] = [
     ("org.apache.hadoop.fs.ChecksumException", ErrorKind::Corrupt),
 ];
 
+/// What a plain `java.io.IOException` means by its message: refusals, after which nothing has happened.
+const PLAIN_MESSAGES: [(&str, ErrorKind); 4] = [
+    // A file was to be moved onto a directory, or the other way round.
+    ("must both be directories", ErrorKind::AlreadyExists),
+    ("is a directory or file under source", ErrorKind::Unsupported),
+    ("rename destination cannot be the root", ErrorKind::Unsupported),
+    // "… can't be moved from an encryption zone", "… into an encryption zone".
+    ("encryption zone", ErrorKind::Unsupported),
+];
+
 /// Puts an error into our words.
 pub(crate) fn store_error(error: &HdfsError, operation: Operation, path: &Location) -> StoreError {
     let (kind, message) = told(error);
@@ -117,6 +127,7 @@ fn message_of(error: &HdfsError) -> String {
             format!("no DataNode gave or took the data: {short}")
         }
         HdfsError::IOError(error) => error.to_string(),
+        HdfsError::GSSAPIError(_, _, message) => format!("GSSAPI: {message}"),
         HdfsError::ChecksumError
         | HdfsError::InvalidPath(_)
         | HdfsError::InvalidArgument(_)
@@ -132,7 +143,6 @@ fn message_of(error: &HdfsError) -> String {
         | HdfsError::InternalError(_)
         | HdfsError::InvalidRPCResponse(_)
         | HdfsError::SASLError(_)
-        | HdfsError::GSSAPIError(..)
         | HdfsError::NoSASLMechanism
         | HdfsError::XmlParseError(_) => error.to_string(),
     }
@@ -157,9 +167,10 @@ fn of_java(class: &str, message: &str) -> ErrorKind {
     if message.contains("authentication is not enabled") {
         return ErrorKind::Unauthenticated;
     }
-    // "… can't be moved from an encryption zone", "… into an encryption zone": a plain IOException.
-    if class == "java.io.IOException" && message.contains("encryption zone") {
-        return ErrorKind::Unsupported;
+    if class == "java.io.IOException"
+        && let Some((_, kind)) = PLAIN_MESSAGES.iter().find(|(part, _)| message.contains(part))
+    {
+        return *kind;
     }
     JAVA_CLASSES.iter().find(|(name, _)| *name == class).map_or(ErrorKind::Other, |(_, kind)| *kind)
 }
@@ -211,6 +222,11 @@ mod tests {
                 K::QuotaExceeded,
             ),
             ("java.io.IOException", "/a can't be moved from an encryption zone.", K::Unsupported),
+            (
+                "java.io.IOException",
+                "Source /a and destination /b must both be directories",
+                K::AlreadyExists,
+            ),
             ("java.io.IOException", "anything", K::Other),
             ("java.lang.NullPointerException", "", K::Other),
             ("a.b.Unheard", "of", K::Other),

@@ -67,7 +67,8 @@ fn panicked(panic: &(dyn Any + Send), operation: Operation, path: &Location) -> 
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no message");
     if text.contains("Utf8Error") {
-        let message = "a name here is not UTF-8, which chksweep cannot hold: rename it with the Java client";
+        let message =
+            "a name here is not UTF-8, which no client can hold: the directory cannot be seen whole";
         return StoreError::new(ErrorKind::Unrepresentable, operation, path, message);
     }
     StoreError::new(ErrorKind::Other, operation, path, format_args!("hdfs-native panicked: {text}"))

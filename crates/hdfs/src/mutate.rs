@@ -48,7 +48,9 @@ impl MutateStore for HdfsStore {
             Some(EntryKind::File) => {
                 guarded(Operation::Delete, path, at.client.delete(&at.path, false)).await
             }
-            Some(EntryKind::Directory | EntryKind::Other) => Err(wrong_type(path, "not a file")),
+            Some(EntryKind::Directory | EntryKind::Other) => {
+                Err(wrong_type(Operation::Delete, path, "not a file"))
+            }
         }
     }
 
@@ -73,6 +75,12 @@ impl MutateStore for HdfsStore {
 
     async fn replace(&self, path: &Location, content: &[u8]) -> Result<(), StoreError> {
         let at = self.at_removable(path, Operation::Write)?;
+        match self.kind_at(&at, Operation::Write, path).await? {
+            None | Some(EntryKind::File) => {}
+            Some(EntryKind::Directory | EntryKind::Other) => {
+                return Err(wrong_type(Operation::Write, path, "not a file"));
+            }
+        }
         let beside = beside(&at.path);
         let written = self.write_whole(at.client, &beside, path, content).await;
         let renamed = match written {
@@ -105,7 +113,9 @@ impl MutateStore for HdfsStore {
                     return Err(StoreError::new(ErrorKind::NotEmpty, Operation::Trash, path, message));
                 }
             }
-            EntryKind::Other => return Err(wrong_type(path, "neither a file nor a directory")),
+            EntryKind::Other => {
+                return Err(wrong_type(Operation::Trash, path, "neither a file nor a directory"));
+            }
         }
         let moved = guarded(Operation::Trash, path, at.client.trash(&at.path)).await;
         self.where_in_trash(&at, path, moved)
@@ -133,7 +143,9 @@ impl HdfsStore {
             Some(EntryKind::Directory) => {
                 guarded(Operation::Delete, path, at.client.delete(&at.path, recursive)).await
             }
-            Some(EntryKind::File | EntryKind::Other) => Err(wrong_type(path, "not a directory")),
+            Some(EntryKind::File | EntryKind::Other) => {
+                Err(wrong_type(Operation::Delete, path, "not a directory"))
+            }
         }
     }
 
@@ -167,11 +179,7 @@ impl HdfsStore {
     ) -> Result<Location, StoreError> {
         let failed = |kind, message: &str| Err(StoreError::new(kind, Operation::Trash, path, message));
         match moved {
-            // Behind a mount link the trash need not have a name in the mount table.
-            Ok(Some(trashed)) if self.root().scheme() == Some("viewfs") => {
-                Ok(at.route.target.with_path(trashed.as_bytes()))
-            }
-            Ok(Some(trashed)) => Ok(path.with_path(trashed.as_bytes())),
+            Ok(Some(trashed)) => Ok(self.named(at, &trashed)),
             Ok(None) => failed(ErrorKind::Unsupported, "the path lies in the trash already"),
             Err(error) if error.kind == ErrorKind::NotFound => {
                 failed(ErrorKind::Other, "it was there and is gone: it may lie in the trash")
@@ -181,8 +189,8 @@ impl HdfsStore {
     }
 }
 
-fn wrong_type(path: &Location, message: &str) -> StoreError {
-    StoreError::new(ErrorKind::WrongType, Operation::Delete, path, message)
+fn wrong_type(operation: Operation, path: &Location, message: &str) -> StoreError {
+    StoreError::new(ErrorKind::WrongType, operation, path, message)
 }
 
 fn new_file() -> WriteOptions {

@@ -16,6 +16,10 @@ use futures::stream::BoxStream;
 use crate::client::HdfsStore;
 use crate::guard::guarded;
 
+/// How often a file is opened again whose length is another when it is looked at: it may have been replaced in
+/// between. One that is open for writing stays as it is.
+const TRIES_OF_A_CHANGING_FILE: u8 = 3;
+
 #[async_trait]
 impl ReadStore for HdfsStore {
     async fn list(&self, directory: &Location, sink: &mut EntrySink<'_>) -> Result<(), StoreError> {
@@ -32,23 +36,19 @@ impl ReadStore for HdfsStore {
     }
 
     async fn read(&self, path: &Location, limit: u64) -> Result<Bytes, StoreError> {
-        let mut reader = self.reader(path).await?;
         let at = self.at(path, Operation::Read)?;
-        let listed = self.look(&at, Operation::Read, path).await?.length;
-        let length = reader.length();
-        if length.max(listed) > limit {
-            return Err(StoreError::too_large(path, length.max(listed), limit));
-        }
-        if length != listed {
-            return Err(reader.incomplete(format!("{listed} bytes are listed and {length} can be read")));
-        }
-        let mut parts = Vec::new();
-        while let Some(part) = reader.next().await? {
-            parts.push(part);
-        }
-        match parts.len() {
-            1 => Ok(parts.remove(0)),
-            _ => Ok(Bytes::from(parts.concat())),
+        let mut tries = TRIES_OF_A_CHANGING_FILE;
+        loop {
+            let reader = self.reader(path).await?;
+            let listed = self.look(&at, Operation::Read, path).await?.length;
+            if reader.length() == listed {
+                return reader.whole(limit).await;
+            }
+            tries -= 1;
+            if tries == 0 {
+                let length = reader.length();
+                return Err(reader.incomplete(format!("{listed} bytes are listed and {length} can be read")));
+            }
         }
     }
 }
@@ -77,6 +77,20 @@ struct HdfsReader {
 }
 
 impl HdfsReader {
+    async fn whole(mut self, limit: u64) -> Result<Bytes, StoreError> {
+        if self.length > limit {
+            return Err(StoreError::too_large(&self.path, self.length, limit));
+        }
+        let mut parts = Vec::new();
+        while let Some(part) = self.next().await? {
+            parts.push(part);
+        }
+        match parts.len() {
+            1 => Ok(parts.remove(0)),
+            _ => Ok(Bytes::from(parts.concat())),
+        }
+    }
+
     fn incomplete(&self, numbers: impl fmt::Display) -> StoreError {
         let message = format!("{numbers}: the file is still open for writing, or blocks of it are lost");
         StoreError::new(ErrorKind::Corrupt, Operation::Read, &self.path, message)

@@ -90,6 +90,24 @@ impl Routes {
         self.0.iter().filter(|route| route.is_above(path)).max_by_key(|route| route.mount.len())
     }
 
+    /// Returns what the store calls a path behind one of its routes, if a route leads there.
+    pub(crate) fn outer(&self, inner: &Location) -> Option<String> {
+        let (route, rest) = self
+            .0
+            .iter()
+            .filter_map(|route| Some((route, inner.below(&route.target)?)))
+            .max_by_key(|(route, _)| route.target.path().len())?;
+        let rest = std::str::from_utf8(rest).ok()?;
+        let path = match (route.mount.as_str(), rest) {
+            (mount, "") => mount.to_owned(),
+            ("/", rest) => format!("/{rest}"),
+            (mount, rest) => format!("{mount}/{rest}"),
+        };
+        // Another link may lie over it.
+        let is_same = self.of_path(&path).is_some_and(|other| other.mount == route.mount);
+        is_same.then_some(path)
+    }
+
     /// Returns a mount point below a directory. Such a directory cannot be listed by asking one NameNode.
     pub(crate) fn mount_below(&self, directory: &str) -> Option<&str> {
         let below = |mount: &&str| {
@@ -243,6 +261,11 @@ mod tests {
         assert_eq!(routes.mount_below("/flink/old"), None);
         assert!(routes.is_mount("/flink/old"));
         assert!(matches!(routes.of_path("/s3/x").unwrap().backend, Backend::Refused(_)));
+        let outer = |path: &str| routes.outer(&Location::normalised("hdfs", "h1:9000", path.as_bytes()));
+        assert_eq!(outer("/data/f l/x").as_deref(), Some("/flink/x"));
+        assert_eq!(outer("/data/f l").as_deref(), Some("/flink"));
+        assert_eq!(outer("/data/f l/old/x"), None, "another link lies over it");
+        assert_eq!(outer("/user"), None);
     }
 
     #[tokio::test]
