@@ -1,5 +1,6 @@
 package org.apache.hadoop.hdfs.server.namenode;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -63,7 +64,7 @@ public final class BulkLoader {
       long id = blockManager.nextBlockId(BlockType.CONTIGUOUS);
       blocks = new BlockInfo[] {new BlockInfoContiguous(new Block(id, length, GENERATION_STAMP), replication)};
     }
-    INodeFile file = new INodeFile(directory.allocateNewInodeId(), name.getBytes(StandardCharsets.UTF_8), fileRights,
+    INodeFile file = new INodeFile(directory.allocateNewInodeId(), bytes(name), fileRights,
         modified, modified, blocks, replication, BLOCK_SIZE);
     String path = parent.getPath() + "/" + name;
     if (directory.addLastINode(parent, file, fileRights.getPermission(), false) == null) {
@@ -75,6 +76,22 @@ public final class BulkLoader {
     if (length > 0) {
       blockManager.addBlockCollection(blocks[0], file);
     }
+  }
+
+  /**
+   * The bytes of a name: UTF-8, but U+F780 to U+F7FF stand for single bytes 0x80 to 0xFF. No RPC can make such a name,
+   * and old images hold some.
+   */
+  private static byte[] bytes(String name) {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    name.codePoints().forEach(c -> {
+      if (c >= 0xF780 && c <= 0xF7FF) {
+        out.write(c & 0xFF);
+      } else {
+        out.writeBytes(Character.toString(c).getBytes(StandardCharsets.UTF_8));
+      }
+    });
+    return out.toByteArray();
   }
 
   private void log(String path, INodeFile file) {
