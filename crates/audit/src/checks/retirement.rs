@@ -1,0 +1,291 @@
+//! A completed snapshot goes only by a policy that somebody wrote, never the last, never one in use; and only its
+//! `_metadata` goes in one plan with it: what it names, it still names ([`super::naming`]).
+
+use std::collections::BTreeMap;
+
+use chksweep_core::plan::{MetadataFile, Rule};
+use chksweep_core::{Content, DirectoryId, Kind, Location};
+
+use super::Evidence;
+use super::place::tells_a_job;
+use crate::jobs::is_within;
+use crate::report::Report;
+use crate::retention::{Retention, candidates};
+use crate::snapshots::{Snapshot, Target, follow, is_same_lineage, is_swept, resolves};
+use crate::view::{SweptFile, Zone};
+
+/// A retired checkpoint has enough newer ones of its lineage that stay, by number and by mtime, all of them whole.
+pub(super) fn check_retired_checkpoint(evidence: &Evidence<'_>, report: &mut Report) {
+    let view = &evidence.view;
+    let mut counted: BTreeMap<DirectoryId, Counted<'_>> = BTreeMap::new();
+    for swept in view.files.iter().filter(|swept| swept.rule == Rule::RetiredCheckpoint) {
+        let location = view.location_of(swept);
+        let Some(job) = view.input.inventory.directory(swept.directory).parent else { continue };
+        let counted = counted.entry(job).or_insert_with(|| Counted::new(evidence, job));
+        if let Some(message) = against_retired_checkpoint(evidence, swept, &location, counted) {
+            report.at("retired-checkpoint", &location, message);
+        }
+    }
+}
+
+fn against_retired_checkpoint(
+    evidence: &Evidence<'_>,
+    swept: &SweptFile,
+    location: &Location,
+    counted: &Counted<'_>,
+) -> Option<&'static str> {
+    let view = &evidence.view;
+    let Zone::Checkpoint(number) = view.area(swept.directory).zone else {
+        return Some("it is no checkpoint");
+    };
+    let (file, content) = match readable(evidence, location) {
+        Ok(found) => found,
+        Err(message) => return Some(message),
+    };
+    if content.kind == Kind::Savepoint {
+        return Some("it is a savepoint");
+    }
+    let id = view.area(swept.directory).job.and_then(|at| evidence.jobs.get(at)?.id);
+    let allowed = candidates(view.input.policy, location, id, None).iter().any(|retention| {
+        let Some(keep_last) = retention.keep_last else { return false };
+        let young = retention.keep_within.is_some_and(|age| is_within(view, file.modified, age));
+        // Without evidence of HA somebody may be about to restore the last but one.
+        let floor = if view.input.policy.no_ha { 1 } else { 2 };
+        !young && counted.has_newer(number, file, content, keep_last.max(floor))
+    });
+    (!allowed).then_some("no retention that may hold for it retires it")
+}
+
+/// Returns a snapshot that was read, or what speaks against retiring it.
+fn readable<'a>(
+    evidence: &Evidence<'a>,
+    location: &Location,
+) -> Result<(&'a MetadataFile, &'a Content), &'static str> {
+    let file = evidence.snapshots.at(&evidence.view, location).ok_or("it was not read")?;
+    let content = file.content.as_ref().map_err(|_| "it could not be read")?;
+    if content.operators.is_empty() {
+        return Err("its lineage cannot be told");
+    }
+    Ok((file, content))
+}
+
+/// The checkpoints of a job directory that count: they stay, were read, and all that they name is there.
+struct Counted<'a> {
+    by_number: Vec<Snapshot<'a>>,
+    by_time: Vec<Snapshot<'a>>,
+}
+
+impl<'a> Counted<'a> {
+    fn new(evidence: &Evidence<'a>, job: DirectoryId) -> Self {
+        let view = &evidence.view;
+        let mut by_number: Vec<Snapshot<'a>> = evidence
+            .snapshots
+            .of_job(view, view.location(job))
+            .iter()
+            .rev()
+            .filter(|snapshot| !snapshot.retired)
+            .filter(|snapshot| snapshot.checkpoint().is_some_and(|content| resolves(view, content)))
+            .copied()
+            .collect();
+        let mut by_time = by_number.clone();
+        by_number.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.number));
+        by_time.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.modified()));
+        Self { by_number, by_time }
+    }
+
+    /// Returns whether enough of one lineage with this are newer, by number and separately by mtime.
+    fn has_newer(&self, number: u64, file: &MetadataFile, content: &Content, count: u32) -> bool {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let related = |snapshot: &&Snapshot<'_>| {
+            snapshot.file.location != file.location
+                && snapshot.content().is_some_and(|other| is_same_lineage(content, other))
+        };
+        let higher = self.by_number.iter().take_while(|one| one.number > number).filter(related);
+        let later = self.by_time.iter().take_while(|one| one.modified() >= file.modified).filter(related);
+        higher.take(count).count() == count && later.take(count).count() == count
+    }
+}
+
+/// A retired savepoint is one that a savepoint policy names: enough newer ones of its job stay.
+pub(super) fn check_retired_savepoint(evidence: &Evidence<'_>, report: &mut Report) {
+    let view = &evidence.view;
+    if view.files.iter().all(|swept| swept.rule != Rule::RetiredSavepoint) {
+        return;
+    }
+    let savepoints = Savepoints::new(evidence);
+    for swept in view.files.iter().filter(|swept| swept.rule == Rule::RetiredSavepoint) {
+        let location = view.location_of(swept);
+        if let Some(message) = against_retired_savepoint(evidence, swept, &location, &savepoints) {
+            report.at("retired-savepoint", &location, message);
+        }
+    }
+}
+
+fn against_retired_savepoint(
+    evidence: &Evidence<'_>,
+    swept: &SweptFile,
+    location: &Location,
+    savepoints: &Savepoints<'_>,
+) -> Option<&'static str> {
+    let view = &evidence.view;
+    let (file, _) = match readable(evidence, location) {
+        Ok(found) => found,
+        Err(message) => return Some(message),
+    };
+    let digits = digits_of(location).filter(|digits| tells_a_job(*digits));
+    let id = view.area(swept.directory).job.and_then(|at| evidence.jobs.get(at)?.id);
+    let allowed = candidates(view.input.policy, location, id, digits).iter().any(|retention| {
+        let Some(keep_last) = retention.savepoint_keep_last else { return false };
+        let young = retention.savepoint_keep_within.is_some_and(|age| is_within(view, file.modified, age));
+        // Digits that many jobs share identify nothing: then the policy has to say that there is one job.
+        let told = digits.is_some() || retention.one_job;
+        told && !young && savepoints.has_newer(file, digits, retention, keep_last.max(1))
+    });
+    (!allowed).then_some("no savepoint retention that may hold for it retires it")
+}
+
+fn digits_of(metadata: &Location) -> Option<[u8; 6]> {
+    let name = metadata.parent()?.name().to_vec();
+    name.strip_prefix(b"savepoint-")?.get(..6)?.try_into().ok()
+}
+
+/// The savepoints that stay, were read, and are whole; the newest first.
+struct Savepoints<'a> {
+    staying: Vec<(&'a MetadataFile, Option<[u8; 6]>)>,
+}
+
+impl<'a> Savepoints<'a> {
+    fn new(evidence: &Evidence<'a>) -> Self {
+        let view = &evidence.view;
+        let mut staying: Vec<(&'a MetadataFile, Option<[u8; 6]>)> = evidence
+            .voices
+            .iter()
+            .map(|voice| voice.file)
+            .filter(|file| {
+                let in_checkpoint = file
+                    .location
+                    .parent()
+                    .is_some_and(|parent| chksweep_core::layout::checkpoint_number(parent.name()).is_some());
+                !in_checkpoint && !chksweep_core::layout::is_own(&file.location)
+            })
+            .filter(|file| !is_swept(view, &file.location))
+            .filter(|file| file.content.as_ref().is_ok_and(|content| resolves(view, content)))
+            .map(|file| (file, digits_of(&file.location)))
+            .collect();
+        staying.sort_by_key(|(file, _)| std::cmp::Reverse(file.modified));
+        Self { staying }
+    }
+
+    /// Returns whether enough savepoints of the same job are newer than this one.
+    fn has_newer(
+        &self,
+        file: &MetadataFile,
+        digits: Option<[u8; 6]>,
+        retention: &Retention,
+        count: u32,
+    ) -> bool {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let newer = self
+            .staying
+            .iter()
+            .take_while(|(other, _)| other.modified >= file.modified)
+            .filter(|(other, _)| other.location != file.location)
+            .filter(|(_, other)| retention.one_job || (digits.is_some() && *other == digits));
+        newer.take(count).count() == count
+    }
+}
+
+/// What is left of a job goes only when the policy lets jobs expire, the job is dead by more than silence, has been
+/// for that long, and no other job names anything in it.
+pub(super) fn check_expired_job(evidence: &Evidence<'_>, report: &mut Report) {
+    let view = &evidence.view;
+    let mut last: Option<(DirectoryId, Option<&'static str>)> = None;
+    for swept in view.files.iter().filter(|swept| swept.rule == Rule::ExpiredJob) {
+        let against = match last {
+            Some((directory, against)) if directory == swept.directory => against,
+            Some(_) | None => against_expired(evidence, swept.directory),
+        };
+        last = Some((swept.directory, against));
+        if let Some(message) = against {
+            report.at("expired-job", &view.location_of(swept), message);
+        }
+    }
+    for swept in view.directories.iter().filter(|swept| swept.rule == Rule::ExpiredJob) {
+        if let Some(message) = against_expired(evidence, swept.directory) {
+            report.at("expired-job", view.location(swept.directory), message);
+        }
+    }
+}
+
+fn against_expired(evidence: &Evidence<'_>, directory: DirectoryId) -> Option<&'static str> {
+    let (view, jobs) = (&evidence.view, &evidence.jobs);
+    let Some((at, job)) = view.area(directory).job.and_then(|at| Some((at, jobs.get(at)?))) else {
+        return Some("it belongs to no job");
+    };
+    if !jobs.is_dead(Some(at)) {
+        return Some("its job is not proved dead");
+    }
+    if !view.input.policy.no_ha {
+        return Some("its job is dead by quiescence only: nothing tells that HA does not hold it");
+    }
+    if !evidence.outsiders.of_job(at).is_empty() {
+        return Some("another job names something in this job directory");
+    }
+    // As if for a checkpoint of the job, so that globs over either are seen.
+    let metadata = view.location(job.directory).child(b"chk-0").child(b"_metadata");
+    let last = jobs.last_change(at);
+    let expired = candidates(view.input.policy, &metadata, job.id, None).iter().any(|retention| {
+        let long =
+            retention.expire_jobs_after.zip(last).is_none_or(|(age, last)| !is_within(view, last, age));
+        let young = retention.keep_within.zip(last).is_some_and(|(age, last)| is_within(view, last, age));
+        retention.expire_jobs_after.is_some() && long && !young
+    });
+    (!expired).then_some("no retention that may hold for it lets its job expire by now")
+}
+
+/// No snapshot goes of which a state file was read lately: somebody may be restoring from it. Where the store does
+/// not record reads, somebody must have said that no HA holds anything.
+pub(super) fn check_in_use(evidence: &Evidence<'_>, report: &mut Report) {
+    let view = &evidence.view;
+    for swept in &view.files {
+        match super::place::name_of(view, swept) {
+            chksweep_core::layout::FileName::Metadata => {}
+            chksweep_core::layout::FileName::Staging
+            | chksweep_core::layout::FileName::State(_)
+            | chksweep_core::layout::FileName::OldMetadata
+            | chksweep_core::layout::FileName::Unknown => continue,
+        }
+        let location = view.location_of(swept);
+        let Some(content) =
+            evidence.snapshots.at(view, &location).and_then(|file| file.content.as_ref().ok())
+        else {
+            report.at("in-use", &location, "it was not read, so what it uses is unknown");
+            continue;
+        };
+        if let Some(message) = use_of(evidence, content) {
+            report.at("in-use", &location, message);
+        }
+    }
+}
+
+fn use_of(evidence: &Evidence<'_>, content: &Content) -> Option<&'static str> {
+    let view = &evidence.view;
+    let mut message = None;
+    follow(view, content, |number, _, target| {
+        let Target::File(id) = target else { return true };
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        if content.operator_state_files.binary_search(&number).is_ok() {
+            return true;
+        }
+        let file = view.input.inventory.file(id);
+        // HDFS sets the access time when a file is made; only a later one is a read.
+        let read = file.accessed > file.modified;
+        if read && is_within(view, file.accessed, view.input.policy.quiescent_after) {
+            message = Some("a state file of it was read within quiescent-after");
+        } else if file.accessed.0 == 0 && !view.input.policy.no_ha {
+            message = Some("whether it is in use cannot be told: access times are off");
+        }
+        message.is_none()
+    });
+    message
+}

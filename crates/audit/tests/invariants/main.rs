@@ -1,0 +1,10 @@
+//! One test, at least, for each invariant: a good plan passes, and one that violates just it is refused by its name.
+
+#[cfg(test)]
+mod naming;
+#[cfg(test)]
+mod place;
+#[cfg(test)]
+mod sums;
+#[cfg(test)]
+mod world;
