@@ -1,1 +1,14 @@
-//! Real partners for the tests: a NameNode with a DataNode, and Flink jobs.
+//! Real partners for the tests: a NameNode with its DataNodes, and Flink jobs.
+//!
+//! They are the Java programs under `tests/java`; [`java::build`] builds them when they are first needed. A JDK (17 or
+//! newer) and Maven must be there.
+
+pub mod flinkjobs;
+pub mod java;
+pub mod minihdfs;
+mod process;
+pub mod tree;
+
+pub use flinkjobs::{Flavour, FlinkJobs, HeldJob, references_of};
+pub use minihdfs::{MiniHdfs, Options};
+pub use tree::TreeEntry;

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.core.fs.FileSystem;
+import org.apache.flink.util.SerializedThrowable;
 
 /** Runs real Flink jobs that leave real checkpoint trees, proves that one restores, and reads `_metadata`. */
 public final class Main {
@@ -56,10 +57,14 @@ public final class Main {
 
   /** The messages of an exception and its causes. */
   static String chain(Throwable e) {
-    StringBuilder text = new StringBuilder(String.valueOf(e));
+    StringBuilder text = new StringBuilder(message(e));
     for (Throwable cause = e.getCause(); cause != null; cause = cause.getCause()) {
-      text.append(" <- ").append(cause);
+      text.append(" <- ").append(message(cause));
     }
     return text.toString();
+  }
+
+  private static String message(Throwable e) {
+    return e instanceof SerializedThrowable ? e.getMessage() : e.toString(); // the former has its class in its message
   }
 }

@@ -1,5 +1,6 @@
 package org.chksweep.flinkjobs;
 
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.net.URI;
 import java.util.ArrayList;
@@ -23,7 +24,11 @@ final class Tree {
   }
 
   private static void add(FileSystem fs, Path dir, List<Map<String, Object>> into) throws IOException {
-    for (FileStatus status : fs.listStatus(dir)) {
+    FileStatus[] children = fs.listStatus(dir);
+    if (children == null) {
+      throw new FileNotFoundException(dir.toString());
+    }
+    for (FileStatus status : children) {
       Map<String, Object> entry = new LinkedHashMap<>();
       entry.put("path", location(status.getPath()));
       entry.put("type", status.isDir() ? "directory" : "file");
