@@ -7,8 +7,10 @@ pub mod flinkjobs;
 pub mod java;
 pub mod minihdfs;
 mod process;
+pub mod program;
 pub mod tree;
 
 pub use flinkjobs::{Flavour, FlinkJobs, HeldJob, references_of};
 pub use minihdfs::{MiniHdfs, Options};
+pub use program::Chksweep;
 pub use tree::TreeEntry;
