@@ -41,7 +41,7 @@ pub(super) async fn list(
 ) -> Found {
     match candidates {
         Candidates::Given(inventory) => {
-            let metadata = metadata_of(&inventory, roots);
+            let (metadata, newest) = metadata_of(&inventory, roots, newest);
             Found { inventory, metadata, own: BTreeSet::new(), newest }
         }
         Candidates::None => {
@@ -52,13 +52,14 @@ pub(super) async fn list(
     }
 }
 
-fn metadata_of(inventory: &Inventory, roots: &[Root]) -> Vec<Sighting> {
+fn metadata_of(inventory: &Inventory, roots: &[Root], mut newest: Newest) -> (Vec<Sighting>, Newest) {
     let mut found = Vec::new();
     for (id, directory) in inventory.directories() {
         let Some(root) = roots.iter().find(|root| directory.location.is_within(&root.location)) else {
             continue;
         };
         for (_, file) in inventory.files_of(id) {
+            newest.hear(file.modified, || inventory.location_of(id, file));
             let name = inventory.name_of(file).to_vec();
             if sighting::is_metadata_name(&name) {
                 found.push(Sighting {
@@ -70,7 +71,7 @@ fn metadata_of(inventory: &Inventory, roots: &[Root]) -> Vec<Sighting> {
             }
         }
     }
-    found
+    (found, newest)
 }
 
 /// A directory that is to be listed.

@@ -17,8 +17,8 @@
 //! What can happen meanwhile, and what holds then:
 //!
 //! - *A checkpoint completes and the last one is discarded, in one job.* The new `_metadata` is there before the old
-//!   one goes. Within a job older checkpoints are looked into first, each is read as soon as it is seen, and an old
-//!   one that is gone, or whose directory is, makes another pass.
+//!   one goes. The checkpoints of a job are looked into one after the other, older ones first, each is read as soon
+//!   as it is seen, and an old one that is gone, or whose directory is, makes another pass.
 //! - *A job claims the checkpoint of another.* The old `_metadata` goes only after the first checkpoint of the new
 //!   job. Either it is read, or it is missed and everything is listed again, after that checkpoint.
 //! - *A metadata file is being written in place* (Flink up to 1.14). It is shorter than listed or ends inside a field:
@@ -33,10 +33,11 @@
 //! files lie. A directory of that name anywhere else is looked into, and so is every unknown one. What the first
 //! listing saw below them under the name of metadata is read all the same.
 //!
-//! What remains: a file that is handed on twice, each time ahead of a pass, by metadata none of which any listing saw.
-//! That takes two claims, or two checkpoints of a job between the listing of its directory and of what lies in it, in
-//! a row. Against this stand the second look before anything is carried out, and the rescue after it. Links are not
-//! followed, and said. Roots that nobody named are not seen.
+//! What remains: a file that is handed on twice, each time ahead of a listing, by metadata none of which any listing
+//! saw. That takes two claims in a row within one look, each job ending as soon as it has begun; the simulation in the
+//! tests finds no such story with one claim, however fast checkpoints come, and a few in thousands with many. Against
+//! it stand the second look before anything is carried out, and the rescue after it. Links are not followed, and
+//! said. Roots that nobody named are not seen.
 //!
 //! Memory: a candidate goes straight into the inventory's compact form; the passes keep paths of metadata only. What
 //! they read is bounded by [`Limits`]; above [`Limits::metadata_in_memory`] a file is read as a stream.

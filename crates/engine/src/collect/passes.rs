@@ -6,9 +6,11 @@
 //! What is found gone is settled by that next pass, which starts afterwards. A directory that its parent listed and
 //! that is gone when its own turn comes counts as missed, too: it may have held metadata that nobody saw.
 //!
-//! Within a pass a file is read as soon as it is seen, before anything else is listed, and what lies in a directory
-//! is looked into before its siblings, older checkpoints first. That keeps the time in which something can be missed
-//! to a few calls per job, whatever the size of the whole.
+//! Within a pass a file is read as soon as it is seen, before anything else is listed; what lies in a directory is
+//! looked into before its siblings; and the checkpoints of a job are looked into one after the other, older ones
+//! first. That keeps the time in which something can be missed to a few calls per job, whatever the size of the whole:
+//! to escape a pass within one job a checkpoint must be triggered, complete and replace the last one between the
+//! listing of the job directory and of that checkpoint.
 //!
 //! What was read once is not read again while its mtime and length stay: its names hold for this run. When they
 //! change, both contents hold.
@@ -176,6 +178,7 @@ impl<'a> Passes<'a> {
                 location: root.location.clone(),
                 store: Arc::clone(&root.store),
                 area: Area::Root(Arc::clone(region)),
+                then: None,
             });
         }
         self.work().await;
@@ -212,7 +215,8 @@ impl<'a> Passes<'a> {
     }
 
     fn take_visited(&mut self, visited: Visited) {
-        let Visited { visit, next, metadata, links, holds_own, newest, result } = visited;
+        let Visited { mut visit, next, metadata, links, holds_own, newest, result } = visited;
+        let then = visit.then.take();
         self.newest.unite(newest);
         self.links.extend(links);
         if let Err(error) = result {
@@ -221,8 +225,9 @@ impl<'a> Passes<'a> {
         if holds_own && matches!(visit.area, Area::Root(_) | Area::Below(_)) {
             self.own.insert(visit.location);
         }
-        // The last one is taken first.
+        // What is added last is taken first.
         self.visits.extend(next.into_iter().rev());
+        self.visits.extend(then.map(|then| *then));
         for sighting in metadata {
             self.take_sighting(sighting);
         }
@@ -237,7 +242,7 @@ impl<'a> Passes<'a> {
                 self.missed.push(Missed::Directory(location));
             }
             (_, kind) => {
-                if kind.is_transient() || kind == ErrorKind::NotFound {
+                if may_be_listed_later(kind) {
                     self.missed.push(Missed::NotYet);
                 }
                 self.unlisted.insert(location, error.to_string());
@@ -340,6 +345,12 @@ impl<'a> Passes<'a> {
         let problems = link_problems(&self.links);
         Known { metadata, unlisted: self.unlisted, own: self.own, newest: self.newest, problems }
     }
+}
+
+/// Whether listing a directory again may succeed: it was the store, or the directory changed under the reader.
+fn may_be_listed_later(kind: ErrorKind) -> bool {
+    kind.is_transient()
+        || matches!(kind, ErrorKind::NotFound | ErrorKind::WrongType | ErrorKind::Unrepresentable)
 }
 
 fn region_of(root: &Root) -> Arc<Region> {

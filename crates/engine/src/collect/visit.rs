@@ -17,6 +17,8 @@ pub(super) struct Visit {
     pub(super) location: Location,
     pub(super) store: Arc<dyn ReadStore>,
     pub(super) area: Area,
+    /// What is to be looked into only when this has been: the next checkpoint of the same job.
+    pub(super) then: Option<Box<Visit>>,
 }
 
 /// What a directory belongs to.
@@ -112,12 +114,13 @@ fn sighted(visit: &Visit, entry: &Entry<'_>) -> Option<Sighting> {
     Some(Sighting { location, stamp: Stamp::of(entry), place, store: Arc::clone(&visit.store) })
 }
 
-/// Returns the directories to look into, in the order in which they should be looked into: older checkpoints first,
-/// so that what a younger one takes over from an older one while both are looked at is seen in one of them.
+/// Returns the directories to look into. Checkpoints of one job follow each other, older ones first: one whose
+/// `_metadata` is gone when it is listed was replaced by then, and the younger one is listed after that.
 fn next_visits(visit: &Visit, mut names: Vec<Vec<u8>>) -> Vec<Visit> {
-    names.sort_unstable_by(|a, b| (layout::checkpoint_number(a), a).cmp(&(layout::checkpoint_number(b), b)));
+    names.sort_unstable();
     let holds_state = holds_flink_state(&visit.location, &names);
     let mut next = Vec::new();
+    let mut checkpoints: Vec<(u64, Visit)> = Vec::new();
     for name in names {
         if name == layout::SNAPSHOTS || (holds_state && is_state_directory(&name)) {
             continue;
@@ -135,8 +138,18 @@ fn next_visits(visit: &Visit, mut names: Vec<Vec<u8>>) -> Vec<Visit> {
             Area::Run { .. } => continue,
             Area::Moved(run) => Area::Moved(Arc::clone(run)),
         };
-        next.push(Visit { location, store: Arc::clone(&visit.store), area });
+        let found = Visit { location, store: Arc::clone(&visit.store), area, then: None };
+        match layout::checkpoint_number(&name) {
+            Some(number) => checkpoints.push((number, found)),
+            None => next.push(found),
+        }
     }
+    checkpoints.sort_unstable_by_key(|(number, _)| *number);
+    let mut then = None;
+    for (_, checkpoint) in checkpoints.into_iter().rev() {
+        then = Some(Box::new(Visit { then, ..checkpoint }));
+    }
+    next.extend(then.map(|first| *first));
     next
 }
 

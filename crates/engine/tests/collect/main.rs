@@ -5,4 +5,5 @@
 mod operator_state;
 mod order;
 mod scope;
+mod simulation;
 mod support;
