@@ -319,14 +319,14 @@ pub(crate) fn is_same_tree(view: &View<'_>, directory: DirectoryId, tree: &str) 
 fn owner_of(view: &View<'_>, metadata: &Location) -> Owner {
     let Some(directory) = metadata.parent() else { return Owner::Unknown };
     if let Some(job) = job_directory_of(&directory) {
-        let listed = view.at(&job).into_iter().find(|id| view.area(*id).zone == Zone::Job);
+        let listed = view.just_at(&job).filter(|id| view.area(*id).zone == Zone::Job);
         return match listed.and_then(|id| view.area(id).job) {
             Some(at) => Owner::Listed(at),
             None => Owner::Elsewhere { id: JobId::parse(job.name()), directory: job },
         };
     }
     // A savepoint in a directory that holds checkpoints of a job without a directory of its own.
-    view.at(&directory).into_iter().find_map(|id| view.area(id).job).map_or(Owner::Unknown, Owner::Listed)
+    view.just_at(&directory).and_then(|id| view.area(id).job).map_or(Owner::Unknown, Owner::Listed)
 }
 
 /// Returns the job directory that a path tells by itself: the one that holds its `chk-N`, or has an id for a name.

@@ -92,12 +92,9 @@ fn key_of(view: &View<'_>, location: &Location) -> u128 {
 pub(crate) fn is_swept(view: &View<'_>, location: &Location) -> bool {
     let Some(parent) = location.parent() else { return false };
     let name = NameRef::new(location.name());
-    view.at(&parent).into_iter().any(|directory| {
-        view.input
-            .inventory
-            .find_file(directory, name)
-            .is_some_and(|file| view.decisions().file(file).decision() == Decision::Sweep)
-    })
+    view.just_at(&parent)
+        .and_then(|directory| view.input.inventory.find_file(directory, name))
+        .is_some_and(|file| view.decisions().file(file).decision() == Decision::Sweep)
 }
 
 /// Returns whether two snapshots are of one lineage: their operators overlap by half of the smaller set at least.

@@ -244,6 +244,14 @@ impl<'a> View<'a> {
         found
     }
 
+    /// Returns the listed directory that a location is for certain: on the same file system, as far as is known.
+    pub(crate) fn just_at(&self, location: &Location) -> Option<DirectoryId> {
+        let canonical = self.input.equivalence.canonical(location);
+        self.at(location)
+            .into_iter()
+            .find(|id| self.input.equivalence.canonical(self.location(*id)) == canonical)
+    }
+
     /// Returns whether a location lies under one of these, in any spelling and under any authority.
     pub(crate) fn is_under<'b>(
         &self,

@@ -51,13 +51,13 @@ fn appeared_in(view: &View<'_>) -> Vec<DirectoryId> {
         }
         let name = NameRef::new(file.location.name());
         let parent = file.location.parent();
-        let directories = parent.as_ref().map_or_else(Vec::new, |parent| view.at(parent));
-        if directories.iter().any(|id| view.input.inventory.find_file(*id, name).is_some()) {
+        let directory = parent.as_ref().and_then(|parent| view.just_at(parent));
+        if directory.is_some_and(|id| view.input.inventory.find_file(id, name).is_some()) {
             continue;
         }
         let mut above = parent;
         while let Some(location) = above {
-            appeared.extend(view.at(&location));
+            appeared.extend(view.just_at(&location));
             above = location.parent();
         }
     }

@@ -14,7 +14,7 @@ use crate::view::View;
 pub(super) fn check_entries(evidence: &Evidence<'_>, report: &mut Report) {
     let view = &evidence.view;
     let mut last: Option<(Location, EntryKind)> = None;
-    let mut swept = Totals::default();
+    let mut told = DecisionTotals::default();
     let mut whole: Vec<DirectoryId> = Vec::new();
     entries(view.input.inventory, view.decisions(), false, |entry| {
         if let Some((before, kind)) = &last {
@@ -29,9 +29,7 @@ pub(super) fn check_entries(evidence: &Evidence<'_>, report: &mut Report) {
             report.at("entries", &entry.path, "it belongs to chksweep itself");
         }
         let sweeps = entry.verdict.decision() == Decision::Sweep;
-        if sweeps {
-            swept.add(entry.totals);
-        }
+        told.of_mut(entry.verdict.decision()).add(entry.totals);
         if entry.kind == EntryKind::Directory {
             match view.input.inventory.find_directory(&entry.path) {
                 None => report.at("entries", &entry.path, "no such directory was listed"),
@@ -43,8 +41,12 @@ pub(super) fn check_entries(evidence: &Evidence<'_>, report: &mut Report) {
         }
         last = Some((entry.path, entry.kind));
     });
-    if !is_same(swept, recount(view).sweep) {
-        report.whole("entries", "what the entries sweep is not what the verdicts sweep".to_owned());
+    let found = recount(view);
+    for decision in [Decision::Sweep, Decision::Defer, Decision::Skip] {
+        if !is_same(told.of(decision), found.of(decision)) {
+            let message = format!("the entries that are `{decision:?}` are not those of the verdicts");
+            report.whole("entries", message);
+        }
     }
     check_covered(view, &whole, report);
 }

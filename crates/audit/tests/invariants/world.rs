@@ -366,11 +366,6 @@ impl World {
         self
     }
 
-    /// Returns the files that are listed.
-    pub(crate) fn files(&self) -> Vec<String> {
-        self.files.keys().map(ToString::to_string).collect()
-    }
-
     fn inventory(&self) -> Inventory {
         let mut builder = InventoryBuilder::default();
         let mut open: Vec<_> = self

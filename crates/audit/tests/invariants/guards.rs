@@ -1,0 +1,108 @@
+//! References that lead nowhere, and roots of which nothing is known.
+
+use chksweep_core::plan::{Brake, Rule};
+use chksweep_core::policy::DeadJob;
+
+use crate::world::{A, B, NOW, Says, World, days, uuid};
+
+fn shared(job: &str, number: u8) -> String {
+    format!("/r/{job}/shared/{}", uuid(number))
+}
+
+/// Two living jobs; job A has an orphan that goes, job B names a hundred files.
+fn world() -> World {
+    let mut world = World::new("/r");
+    let mut says = Says::at(&format!("/r/{B}/chk-5/_metadata"));
+    for number in 100..=199 {
+        says = says.names(&shared(B, number));
+    }
+    world
+        .says(says)
+        .says(Says::at(&format!("/r/{A}/chk-5/_metadata")).names(&shared(A, 1)))
+        .file(&shared(A, 2))
+        .sweep(&shared(A, 2), Rule::UnreferencedShared);
+    world
+}
+
+#[test]
+fn nothing_of_a_job_goes_whose_newest_checkpoint_misses_files() {
+    let mut dangling = world();
+    dangling.policy.max_dangling = 0.5;
+    dangling.passes();
+    dangling.gone(&shared(A, 1)).refused(&["inconsistent-job"]);
+    // A copy elsewhere is what it may mean.
+    let mut copied = dangling.clone();
+    copied.file(&shared(B, 1)).passes();
+    // One job says nothing of another.
+    let mut other = world();
+    other.policy.max_dangling = 0.5;
+    other.gone(&shared(B, 100)).passes();
+    // Older ones dangle in healthy jobs.
+    let mut old = dangling.clone();
+    old.says(Says::at(&format!("/r/{A}/chk-6/_metadata")).written(days(10))).passes();
+    // Of a dead job nothing is asked.
+    let mut dead = dangling.clone();
+    dead.seen(&format!("/r/{A}"), days(2)).passes();
+    // What was not listed to its end may be there.
+    let mut partial = dangling.clone();
+    partial.sweep(&shared(A, 2), Rule::PartialListing).partial(&format!("/r/{A}/shared"));
+    partial.file(&shared(B, 7)).sweep(&shared(B, 7), Rule::UnreferencedShared).passes();
+    // What completed after the listing began may name what came after it.
+    let mut later = world();
+    later.policy.max_dangling = 0.5;
+    let says = Says::at(&format!("/r/{A}/chk-6/_metadata")).names(&shared(A, 3)).written(NOW);
+    later.says(says).gone(&shared(A, 3)).passes();
+    // What lies under no listed root is not missed.
+    let mut elsewhere = world();
+    let says = Says::at(&format!("/r/{A}/chk-6/_metadata")).names("/x/y").written(days(10));
+    elsewhere.says(says).passes();
+}
+
+#[test]
+fn too_many_dangling_references_need_a_brake() {
+    let mut few = world();
+    few.gone(&shared(B, 100)).passes();
+    let mut many = world();
+    many.gone(&shared(B, 100)).gone(&shared(B, 101)).refused(&["max-dangling"]);
+    many.policy.max_dangling = 0.02;
+    many.passes();
+    many.policy.max_dangling = 0.01;
+    many.edit = |plan| {
+        let brake = Brake { limit: "max-dangling".to_owned(), root: None, message: "many".to_owned() };
+        plan.brakes.push(brake.clone());
+        plan.header.brakes.push(brake);
+    };
+    many.passes();
+    // Dead jobs never count.
+    let mut dead = world();
+    dead.gone(&shared(B, 100)).gone(&shared(B, 101)).seen(&format!("/r/{B}"), days(2)).passes();
+}
+
+#[test]
+fn a_spelling_under_which_nothing_resolves_needs_a_brake() {
+    let mut spelled = world();
+    let name = format!("hdfs://ns/r/{A}/shared/x");
+    spelled.says(Says::at(&format!("/r/{B}/chk-6/_metadata")).names(&name).written(days(10)));
+    spelled.policy.max_dangling = 1.0;
+    spelled.refused(&["max-dangling"]);
+    spelled.file(&format!("/r/{A}/shared/x")).passes();
+}
+
+#[test]
+fn a_root_without_metadata_needs_a_brake() {
+    let file = format!("/s/{B}/chk-1/._metadata.inprogress.1");
+    let mut world = world();
+    world.root("/s").file(&file).passes();
+    world.sweep(&file, Rule::StagingFile).refused(&["no-readable-metadata"]);
+    world.says(Says::at("/s/x/_metadata").unreadable(false, None)).refused(&["no-readable-metadata"]);
+    world.says(Says::at("/s/y/_metadata")).passes();
+}
+
+#[test]
+fn a_changelog_root_has_no_metadata_by_its_nature() {
+    let file = format!("/c/{A}/dstl/{}", uuid(1));
+    let mut world = World::new("/r");
+    world.root("/c").says(Says::at(&format!("/r/{A}/chk-5/_metadata"))).file(&file);
+    world.policy.dead_jobs.push(DeadJob::Id(chksweep_core::JobId::parse(A.as_bytes()).unwrap()));
+    world.sweep(&file, Rule::UnreferencedRunningState).passes();
+}

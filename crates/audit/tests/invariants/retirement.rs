@@ -1,0 +1,292 @@
+//! Retention: what a policy may take, and what no policy takes.
+
+use chksweep_core::plan::Rule;
+use chksweep_core::policy::RetentionRule;
+use chksweep_core::{Age, Kind, Timestamp};
+
+use crate::world::{A, B, Says, World, days, uuid};
+
+fn metadata(number: u64) -> String {
+    format!("/r/{A}/chk-{number}/_metadata")
+}
+
+fn state(number: u8) -> String {
+    format!("/r/{A}/chk-{number}/{}", uuid(number))
+}
+
+fn checkpoint(number: u8) -> Says {
+    Says::at(&metadata(number.into())).names(&state(number)).written(days(u64::from(60 - number)))
+}
+
+/// Four checkpoints, of which the first goes, with one to be kept and no HA.
+fn four() -> World {
+    let mut world = World::new("/r");
+    world.policy.keep_last = Some(1);
+    world.policy.no_ha = true;
+    for number in 1..=4 {
+        world.says(checkpoint(number));
+    }
+    world.sweep(&metadata(1), Rule::RetiredCheckpoint);
+    world
+}
+
+#[test]
+fn as_many_stay_as_the_policy_says() {
+    let mut world = four();
+    world.passes();
+    world.policy.keep_last = Some(3);
+    world.passes();
+    world.policy.keep_last = Some(4);
+    world.refused(&["retired-checkpoint"]);
+    world.policy.keep_last = None;
+    world.refused(&["retired-checkpoint"]);
+    world.policy.keep_last = Some(1);
+    world.sweep(&metadata(2), Rule::RetiredCheckpoint).sweep(&metadata(3), Rule::RetiredCheckpoint).passes();
+    world.sweep(&metadata(4), Rule::RetiredCheckpoint).refused(&["retired-checkpoint"]);
+}
+
+#[test]
+fn without_ha_evidence_two_stay() {
+    let mut world = four();
+    world.policy.no_ha = false;
+    world.sweep(&metadata(2), Rule::RetiredCheckpoint).passes();
+    world.sweep(&metadata(3), Rule::RetiredCheckpoint).refused(&["retired-checkpoint"]);
+}
+
+#[test]
+fn what_is_young_by_the_policy_stays() {
+    let mut world = four();
+    world.policy.keep_within = Some(Age::days(58));
+    world.passes();
+    world.policy.keep_within = Some(Age::days(60));
+    world.refused(&["retired-checkpoint"]);
+}
+
+#[test]
+fn numbers_and_times_are_counted_apart() {
+    // Numbers began anew: the one with the lowest number is the newest.
+    let mut world = four();
+    let newest = |number| checkpoint(number).written(days(10));
+    let mut says = World::new("/r");
+    says.policy = world.policy.clone();
+    says.says(newest(1)).says(checkpoint(2)).says(checkpoint(3)).sweep(&metadata(1), Rule::RetiredCheckpoint);
+    says.refused(&["retired-checkpoint"]);
+    // And the highest number stays, however old.
+    let mut says = World::new("/r");
+    says.policy = world.policy.clone();
+    says.says(checkpoint(1)).says(checkpoint(2)).says(checkpoint(3).written(days(90)));
+    says.sweep(&metadata(3), Rule::RetiredCheckpoint);
+    says.refused(&["retired-checkpoint"]);
+    world.policy.keep_last = Some(2);
+    world.passes();
+}
+
+#[test]
+fn only_one_lineage_is_counted() {
+    let with = |operators: &[u8]| {
+        let mut world = World::new("/r");
+        world.policy.keep_last = Some(1);
+        world.policy.no_ha = true;
+        world.says(checkpoint(1).operators(&[1, 2])).says(checkpoint(2).operators(operators));
+        world.sweep(&metadata(1), Rule::RetiredCheckpoint);
+        world
+    };
+    with(&[1, 2]).passes();
+    with(&[2, 3]).passes();
+    with(&[3, 4]).refused(&["retired-checkpoint"]);
+    with(&[2, 3, 4]).passes();
+    with(&[]).refused(&["retired-checkpoint"]);
+    let mut fresh = World::new("/r");
+    fresh.policy = four().policy;
+    for number in 1..=4 {
+        fresh.says(checkpoint(number).operators(&[]));
+    }
+    fresh.sweep(&metadata(1), Rule::RetiredCheckpoint).refused(&["retired-checkpoint"]);
+    // Nor those of another directory.
+    let mut world = four();
+    for number in 2..=4 {
+        world.sweep(&metadata(number), Rule::RetiredCheckpoint);
+    }
+    world.says(Says::at(&format!("/r/{B}/chk-9/_metadata")));
+    world.refused(&["retired-checkpoint"]);
+}
+
+#[test]
+fn a_checkpoint_that_misses_files_is_not_counted() {
+    let mut world = four();
+    world.sweep(&metadata(2), Rule::RetiredCheckpoint).sweep(&metadata(3), Rule::RetiredCheckpoint).passes();
+    world.gone(&state(4));
+    // It is the newest of its job too, so nothing of the job goes.
+    world.refused(&["retired-checkpoint", "inconsistent-job", "max-dangling"]);
+    let mut world = four();
+    world.gone(&state(3)).gone(&state(2)).passes();
+    world.policy.keep_last = Some(2);
+    world.refused(&["retired-checkpoint"]);
+}
+
+#[test]
+fn savepoints_unreadable_and_unread_ones_are_no_checkpoints_to_retire() {
+    for says in [checkpoint(1).kind(Kind::Savepoint), checkpoint(1).unreadable(false, None)] {
+        let mut world = four();
+        let mut fresh = World::new("/r");
+        fresh.policy = world.policy.clone();
+        fresh.says(says).says(checkpoint(2)).says(checkpoint(3));
+        fresh.sweep(&metadata(1), Rule::RetiredCheckpoint);
+        let findings = fresh.check().unwrap_err();
+        assert!(findings.findings.iter().any(|one| one.invariant == "retired-checkpoint"), "{findings:?}");
+        world.file(&metadata(9)).sweep(&metadata(9), Rule::RetiredCheckpoint);
+        assert!(world.check().is_err());
+    }
+}
+
+#[test]
+fn the_first_rule_that_matches_replaces_the_retention() {
+    let rule = |matches: &str, keep_last| RetentionRule {
+        matches: matches.to_owned(),
+        keep_last,
+        keep_within: None,
+        savepoint_keep_last: None,
+        savepoint_keep_within: None,
+        expire_jobs_after: None,
+        one_job: false,
+    };
+    for (matches, keep_last, retires) in [
+        (A.to_owned(), Some(3), true),
+        (A.to_owned(), Some(4), false),
+        (A.to_owned(), None, false),
+        (B.to_owned(), None, true),
+        ("/r/*".to_owned(), None, false),
+        (format!("/r/{A}"), Some(4), true),
+        ("/elsewhere/*".to_owned(), None, true),
+    ] {
+        let mut world = four();
+        world.policy.rules = vec![rule(&matches, keep_last)];
+        if retires {
+            world.passes();
+        } else {
+            world.refused(&["retired-checkpoint"]);
+        }
+    }
+}
+
+#[test]
+fn what_was_read_lately_is_in_use() {
+    let mut world = four();
+    world.with(&state(1), |file| file.accessed = days(8)).passes();
+    world.with(&state(1), |file| file.accessed = days(6)).refused(&["in-use"]);
+    // Made lately is not read lately.
+    world.written(&state(1), days(6)).passes();
+    // Not recorded: then somebody must say that there is no HA.
+    let mut world = four();
+    world.with(&state(1), |file| file.accessed = Timestamp(0)).passes();
+    world.policy.no_ha = false;
+    world.refused(&["in-use"]);
+    // Operator state is read by chksweep itself.
+    let mut fresh = World::new("/r");
+    fresh.policy = world.policy.clone();
+    fresh.says(Says::at(&metadata(1)).names_operator_state(&state(1)).written(days(59)));
+    for number in 2..=4 {
+        fresh.says(checkpoint(number));
+    }
+    fresh.sweep(&metadata(1), Rule::RetiredCheckpoint);
+    fresh.with(&state(1), |file| file.accessed = days(1)).passes();
+}
+
+fn savepoint(digits: &str, number: u8) -> String {
+    format!("/r/savepoint-{digits}-00000000000{number}/_metadata")
+}
+
+fn savepoints(digits: &str) -> World {
+    let mut world = World::new("/r");
+    world.policy.savepoint_keep_last = Some(1);
+    for number in 1..=3 {
+        let says = Says::at(&savepoint(digits, number)).kind(Kind::Savepoint);
+        world.says(says.written(days(u64::from(50 - number))));
+    }
+    world.sweep(&savepoint(digits, 1), Rule::RetiredSavepoint);
+    world
+}
+
+#[test]
+fn savepoints_go_only_by_a_policy_for_them() {
+    let mut world = savepoints("abcdef");
+    world.passes();
+    world.sweep(&savepoint("abcdef", 2), Rule::RetiredSavepoint).passes();
+    world.sweep(&savepoint("abcdef", 3), Rule::RetiredSavepoint).refused(&["retired-savepoint"]);
+    let mut world = savepoints("abcdef");
+    world.policy.savepoint_keep_within = Some(Age::days(60));
+    world.refused(&["retired-savepoint"]);
+    world.policy.savepoint_keep_within = None;
+    world.policy.savepoint_keep_last = None;
+    world.policy.keep_last = Some(1);
+    world.refused(&["retired-savepoint"]);
+    // Those of another job are not counted.
+    let mut world = savepoints("abcdef");
+    world.gone(&savepoint("abcdef", 2));
+    let mut fresh = World::new("/r");
+    fresh.policy = world.policy.clone();
+    fresh
+        .says(Says::at(&savepoint("abcdef", 1)).written(days(40)))
+        .says(Says::at(&savepoint("123456", 2)))
+        .sweep(&savepoint("abcdef", 1), Rule::RetiredSavepoint);
+    fresh.refused(&["retired-savepoint"]);
+}
+
+#[test]
+fn digits_that_many_share_tell_no_job() {
+    for digits in ["000000", "ffffff"] {
+        let mut world = savepoints(digits);
+        world.refused(&["retired-savepoint"]);
+        world.policy.rules = vec![RetentionRule {
+            matches: "/r/*".to_owned(),
+            keep_last: None,
+            keep_within: None,
+            savepoint_keep_last: Some(1),
+            savepoint_keep_within: None,
+            expire_jobs_after: None,
+            one_job: true,
+        }];
+        world.passes();
+        world.policy.rules[0].one_job = false;
+        world.refused(&["retired-savepoint"]);
+    }
+}
+
+/// A dead job with one checkpoint, which expires.
+fn expired() -> World {
+    let mut world = World::new("/r");
+    world.policy.no_ha = true;
+    world.policy.expire_jobs_after = Some(Age::days(25));
+    world.says(checkpoint(4)).seen(&format!("/r/{A}"), days(2)).sweep(&metadata(4), Rule::ExpiredJob);
+    world
+}
+
+#[test]
+fn the_last_checkpoint_goes_only_when_its_job_expires() {
+    expired().passes();
+    let mut world = expired();
+    world.policy.expire_jobs_after = None;
+    world.refused(&["expired-job"]);
+    let mut world = expired();
+    world.policy.expire_jobs_after = Some(Age::days(31));
+    world.refused(&["expired-job"]);
+    let mut world = expired();
+    world.policy.no_ha = false;
+    world.refused(&["expired-job"]);
+    let mut world = expired();
+    world.policy.trust_quiescence = false;
+    world.refused(&["expired-job"]);
+    let mut world = expired();
+    world.sweep(&metadata(4), Rule::RetiredCheckpoint);
+    world.refused(&["retired-checkpoint"]);
+    // Nothing in it may be named by others, and what it names itself stays for now.
+    let mut world = expired();
+    world.says(Says::at(&format!("/r/{B}/chk-1/_metadata")).names(&state(4)));
+    world.refused(&["expired-job"]);
+    let mut world = expired();
+    world.sweep(&state(4), Rule::ExpiredJob);
+    world.refused(&["named-by-path", "named-by-base-name"]);
+    let orphan = format!("/r/{A}/shared/{}", uuid(9));
+    let mut world = expired();
+    world.file(&orphan).sweep(&orphan, Rule::ExpiredJob).passes();
+}
