@@ -1,0 +1,15 @@
+//! Carrying a proved plan out.
+
+mod hands;
+mod report;
+mod step;
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod trees;
+
+pub(crate) use hands::{Hands, Sight};
+pub use report::{Dropped, DroppedWhy, ExecutionReport, Incident};
+pub(crate) use step::{Fate, Step};
+pub use sweep::{ExecuteOptions, Revalidate, execute};
+pub(crate) use trees::{digest_of, list_tree, put_back};

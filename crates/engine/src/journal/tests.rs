@@ -1,0 +1,177 @@
+use std::sync::Arc;
+
+use chksweep_core::{Location, Timestamp};
+use chksweep_store::MemoryStore;
+
+use super::*;
+use crate::own;
+use crate::stores::MutateStores;
+
+fn start(run: &str) -> Record {
+    Record::Start(Box::new(Start {
+        run_id: run.to_owned(),
+        at: Timestamp(1_795_449_931_947),
+        schema: SCHEMA,
+        tool: "chksweep 0.1.0".to_owned(),
+        user: "flink".to_owned(),
+        host: "edge-1".to_owned(),
+        command: "run".to_owned(),
+        mode: Mode::Quarantine,
+        roots: vec![Spot(Location::normalised("hdfs", "ns", b"/r"))],
+        dead_jobs: Vec::new(),
+        policy_digest: None,
+        plan_digest: None,
+        approved_by: None,
+    }))
+}
+
+fn at(path: &[u8]) -> Spot {
+    Spot(Location::from_parts(Some("hdfs"), Some("ns"), path))
+}
+
+fn intent(batch: u64, paths: &[&[u8]]) -> Record {
+    let paths = paths
+        .iter()
+        .map(|path| IntentPath { operation: Operation::Quarantine, from: at(path), to: None, tree: None })
+        .collect();
+    Record::Intent(Intent { batch, paths })
+}
+
+fn done(batch: u64, path: &[u8], outcome: Outcome) -> Record {
+    Record::Operation(Box::new(Done {
+        batch,
+        operation: Operation::Quarantine,
+        outcome,
+        rule: Some(chksweep_core::plan::Rule::UnreferencedShared),
+        job: None,
+        files: 1,
+        bytes: 7,
+        mtime: Some(Timestamp(5)),
+        from: at(path),
+        to: None,
+        message: None,
+    }))
+}
+
+fn end() -> Record {
+    Record::End(End { at: Timestamp(9), interrupted: false, clean: true, totals: Totals::default() })
+}
+
+/// Writes a journal to memory and disk, and returns both texts.
+async fn written(records: Vec<Record>) -> (MemoryStore, MutateStores, Vec<u8>) {
+    let store = MemoryStore::new("hdfs", "ns");
+    store.mkdir("/r", Timestamp(1));
+    let mut stores = MutateStores::default();
+    stores.add(&store.location("/"), Arc::new(store.clone()));
+    let home = tempfile::tempdir().unwrap();
+    let mut journal =
+        Journal::create(&stores, &[store.location("/r")], "run-1", Some(home.path())).await.unwrap();
+    for record in records {
+        journal.append(vec![record]).await.unwrap();
+    }
+    journal.close().await.unwrap();
+    let local = std::fs::read(local_file(home.path(), "run-1")).unwrap();
+    assert_eq!(store.contents("/r/.chksweep/runs/run-1.jsonl").unwrap(), local);
+    (store, stores, local)
+}
+
+fn story() -> Vec<Record> {
+    vec![
+        start("run-1"),
+        intent(1, &[b"/r/a", b"/r/b\xff"]),
+        done(1, b"/r/a", Outcome::Done),
+        done(1, b"/r/b\xff", Outcome::Unknown),
+        end(),
+    ]
+}
+
+#[tokio::test]
+async fn the_chain_holds_and_the_first_line_is_as_documented() {
+    let (_, _, text) = written(story()).await;
+    let first = text.split(|b| *b == b'\n').next().unwrap();
+    let expected = br#"{"record":"start","runId":"run-1","at":"2026-11-23T16:05:31.947Z","schema":1,"#;
+    assert!(first.starts_with(expected), "{}", String::from_utf8_lossy(first));
+    let verified = verify(text.as_slice()).unwrap().unwrap();
+    assert_eq!((verified.lines, verified.ended, verified.torn), (5, true, false));
+    assert_eq!(verified.run_id.as_deref(), Some("run-1"));
+}
+
+#[tokio::test]
+async fn each_change_of_a_line_is_found() {
+    let (_, _, text) = written(story()).await;
+    let lines: Vec<&[u8]> = text.split_inclusive(|b| *b == b'\n').collect();
+    let taken_out = [lines[0], lines[1], lines[3], lines[4]].concat();
+    assert_eq!(verify(taken_out.as_slice()).unwrap().unwrap_err().line, 3);
+    let swapped = [lines[0], lines[2], lines[1], lines[3], lines[4]].concat();
+    assert_eq!(verify(swapped.as_slice()).unwrap().unwrap_err().line, 2);
+    let edited = String::from_utf8(text.clone()).unwrap().replace("\"bytes\":7", "\"bytes\":8");
+    assert_eq!(verify(edited.as_bytes()).unwrap().unwrap_err().line, 4);
+    let without_start = lines[1..].concat();
+    assert_eq!(verify(without_start.as_slice()).unwrap().unwrap_err().line, 1);
+    let appended = [text.as_slice(), lines[4]].concat();
+    assert_eq!(verify(appended.as_slice()).unwrap().unwrap_err().line, 6);
+}
+
+#[tokio::test]
+async fn a_torn_last_line_is_no_fault_wherever_it_breaks() {
+    let (store, stores, text) = written(story()).await;
+    for length in 0..text.len() {
+        let cut = &text[..length];
+        let verified = verify(cut).unwrap().unwrap_or_else(|error| panic!("cut at {length}: {error}"));
+        assert_eq!(verified.torn, length > 0 && cut.last() != Some(&b'\n'), "cut at {length}");
+        assert!(!verified.ended);
+    }
+    // A torn line with garbage for a newline is torn as well.
+    store.put("/r/.chksweep/runs/torn.jsonl", [&text[..200], b"\n"].concat(), Timestamp(1));
+    let root = store.location("/r");
+    let read_store = stores.of(&root).unwrap();
+    let contents = read(read_store.as_ref(), &own::journal_file(&root, "torn")).await.unwrap();
+    assert_eq!((contents.fault, contents.start), (None, None));
+}
+
+#[tokio::test]
+async fn what_has_no_outcome_is_open() {
+    let (store, stores, _) = written(story()).await;
+    let root = store.location("/r");
+    let read_store = stores.of(&root).unwrap();
+    let contents = read(read_store.as_ref(), &own::journal_file(&root, "run-1")).await.unwrap();
+    assert_eq!(contents.open.len(), 1, "an unknown outcome stays open");
+    assert_eq!(contents.open[0].from, at(b"/r/b\xff"), "bytes that are not UTF-8 are kept");
+    assert_eq!(contents.start.unwrap().run_id, "run-1");
+    assert!(contents.end.unwrap().clean);
+}
+
+#[tokio::test]
+async fn a_broken_copy_stops_everything_and_the_other_is_written_on() {
+    use chksweep_store::{Call, ErrorKind, Fault, Faulty, Rule};
+    let store = MemoryStore::new("hdfs", "ns");
+    store.mkdir("/r", Timestamp(1));
+    let faulty = Faulty::new(store.clone());
+    faulty.faults().add(Rule::on(Call::Append, Fault::Cut(10, ErrorKind::Unreachable)).nth(2));
+    let mut stores = MutateStores::default();
+    stores.add(&store.location("/"), Arc::new(faulty));
+    let home = tempfile::tempdir().unwrap();
+    let roots = [store.location("/r")];
+    let mut journal = Journal::create(&stores, &roots, "run-1", Some(home.path())).await.unwrap();
+    journal.append(vec![start("run-1")]).await.unwrap();
+    assert!(journal.append(vec![intent(1, &[b"/r/a"])]).await.is_err());
+    assert!(matches!(journal.append(vec![end()]).await, Err(JournalError::Broken)));
+    let local = std::fs::read(local_file(home.path(), "run-1")).unwrap();
+    assert!(verify(local.as_slice()).unwrap().unwrap().ended);
+    let copy = store.contents("/r/.chksweep/runs/run-1.jsonl").unwrap();
+    assert!(verify(copy.as_ref()).unwrap().unwrap().torn);
+}
+
+#[tokio::test]
+async fn the_local_copy_is_private_and_never_follows_a_link() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = tempfile::tempdir().unwrap();
+    let stores = MutateStores::default();
+    Journal::create(&stores, &[], "run-1", Some(home.path())).await.unwrap();
+    let path = local_file(home.path(), "run-1");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let target = home.path().join("elsewhere");
+    std::os::unix::fs::symlink(&target, local_file(home.path(), "run-2")).unwrap();
+    assert!(Journal::create(&stores, &[], "run-2", Some(home.path())).await.is_err());
+    assert!(!target.exists());
+}

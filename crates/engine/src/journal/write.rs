@@ -1,0 +1,160 @@
+//! Writing a journal, to all of its copies or not at all.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chksweep_core::Location;
+use chksweep_store::{Appender, StoreError};
+
+use super::record::{Line, Record};
+use super::{NO_LINE, digest_of};
+use crate::own;
+use crate::stores::MutateStores;
+
+/// Why a journal cannot be written. Nothing is begun that it does not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The local copy.
+    #[error("writing the journal {path}")]
+    Local {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        error: std::io::Error,
+    },
+    /// A copy on the storage.
+    #[error("writing the journal on the storage")]
+    Stored(#[source] StoreError),
+    /// A line cannot be put into JSON.
+    #[error("putting a line of the journal into words")]
+    Json(#[source] serde_json::Error),
+    /// An earlier line was not written, so no later one can be.
+    #[error("an earlier line of the journal was not written")]
+    Broken,
+}
+
+/// Where the local copy of a journal lies.
+pub fn local_file(state_directory: &Path, run_id: &str) -> PathBuf {
+    state_directory.join("runs").join(format!("{run_id}.jsonl"))
+}
+
+#[derive(Debug)]
+enum Sink {
+    Local {
+        path: PathBuf,
+        file: Arc<File>,
+    },
+    Stored(Box<dyn Appender>),
+    /// A line may have been written in half: nothing that follows it could be read.
+    Broken,
+}
+
+impl Sink {
+    async fn append(&mut self, bytes: &[u8]) -> Result<(), JournalError> {
+        match self {
+            Self::Local { path, file } => {
+                let (file, bytes) = (Arc::clone(file), bytes.to_vec());
+                let work = tokio::task::spawn_blocking(move || {
+                    let mut file: &File = &file;
+                    file.write_all(&bytes).and_then(|()| file.sync_data())
+                });
+                let written = work.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+                written.map_err(|error| JournalError::Local { path: path.clone(), error })
+            }
+            Self::Stored(appender) => appender.append(bytes).await.map_err(JournalError::Stored),
+            Self::Broken => Err(JournalError::Broken),
+        }
+    }
+}
+
+/// A journal that is being written.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    sinks: Vec<Sink>,
+    prev: String,
+}
+
+impl Journal {
+    /// Creates the journal of a run in the state directory and under each root; it must not exist anywhere.
+    pub(crate) async fn create(
+        stores: &MutateStores,
+        roots: &[Location],
+        run_id: &str,
+        state_directory: Option<&Path>,
+    ) -> Result<Self, JournalError> {
+        let mut sinks = Vec::new();
+        if let Some(directory) = state_directory {
+            let path = local_file(directory, run_id);
+            let at = path.clone();
+            let made = tokio::task::spawn_blocking(move || create_local(&at)).await;
+            let file = made.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+            let file = file.map_err(|error| JournalError::Local { path: path.clone(), error })?;
+            sinks.push(Sink::Local { path, file: Arc::new(file) });
+        }
+        for root in roots {
+            let create = async {
+                let store = stores.of(root)?;
+                own::make_own(store.as_ref(), &own::own_directory(root)).await?;
+                own::make_own(store.as_ref(), &own::runs_directory(root)).await?;
+                store.create_appender(&own::journal_file(root, run_id)).await
+            };
+            sinks.push(Sink::Stored(create.await.map_err(JournalError::Stored)?));
+        }
+        Ok(Self { sinks, prev: NO_LINE.to_owned() })
+    }
+
+    /// Appends lines; they are durable in every copy when this returns.
+    ///
+    /// After an error the copies that are still whole are written on, so that as many as possible tell what was
+    /// done; but every later call returns an error too, and nothing new may be begun.
+    pub(crate) async fn append(&mut self, records: Vec<Record>) -> Result<(), JournalError> {
+        let mut bytes = Vec::new();
+        for record in records {
+            let line = Line { record, prev: std::mem::take(&mut self.prev) };
+            let start = bytes.len();
+            serde_json::to_writer(&mut bytes, &line).map_err(JournalError::Json)?;
+            bytes.push(b'\n');
+            self.prev = digest_of(bytes.get(start..).unwrap_or_default());
+        }
+        let mut first = None;
+        for sink in &mut self.sinks {
+            if let Err(error) = sink.append(&bytes).await {
+                if !matches!(sink, Sink::Broken) {
+                    tracing::error!(%error, "a copy of the journal is broken off");
+                }
+                *sink = Sink::Broken;
+                first.get_or_insert(error);
+            }
+        }
+        first.map_or(Ok(()), Err)
+    }
+
+    /// Closes every copy.
+    pub(crate) async fn close(self) -> Result<(), JournalError> {
+        let mut first = None;
+        for sink in self.sinks {
+            if let Sink::Stored(mut appender) = sink
+                && let Err(error) = appender.close().await
+            {
+                first.get_or_insert(JournalError::Stored(error));
+            }
+        }
+        first.map_or(Ok(()), Err)
+    }
+}
+
+/// Creates the local copy, for its owner alone. What lies there already is never opened, a symbolic link neither.
+fn create_local(path: &Path) -> std::io::Result<File> {
+    if let Some(directory) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    }
+    let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
+    if let Some(directory) = path.parent() {
+        File::open(directory)?.sync_all()?;
+    }
+    Ok(file)
+}

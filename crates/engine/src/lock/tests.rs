@@ -1,0 +1,174 @@
+use std::sync::Mutex;
+
+use chksweep_store::{Faulty, MemoryStore};
+
+use super::*;
+use crate::events::Event;
+
+#[derive(Debug, Default)]
+struct Ears(Mutex<Vec<String>>);
+
+impl Observer for Ears {
+    fn event(&self, event: &Event) {
+        if let Event::Loud(message) = event {
+            self.0.lock().unwrap().push(message.clone());
+        }
+    }
+}
+
+struct Scene {
+    store: MemoryStore,
+    stores: MutateStores,
+    ears: Arc<Ears>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let store = MemoryStore::new("hdfs", "ns");
+        store.mkdir("/a/r", Timestamp(1));
+        let mut stores = MutateStores::default();
+        stores.add(&store.location("/"), Arc::new(store.clone()));
+        Self { store, stores, ears: Arc::default() }
+    }
+
+    async fn acquire(&self, run: &str, break_lock: Option<&BreakLock>) -> Result<Lock, LockError> {
+        self.acquire_at("/a/r", run, break_lock).await
+    }
+
+    async fn acquire_at(&self, root: &str, run: &str, which: Option<&BreakLock>) -> Result<Lock, LockError> {
+        let holder = Holder {
+            owner: "flink".into(),
+            host: "edge-1".into(),
+            pid: 7,
+            run_id: run.into(),
+            since: self.store.now(),
+        };
+        Lock::acquire(LockRequest {
+            stores: &self.stores,
+            roots: &[self.store.location(root)],
+            holder,
+            local_now: self.store.now(),
+            break_lock: which,
+            heartbeat: HEARTBEAT,
+            observer: self.ears.clone(),
+        })
+        .await
+    }
+}
+
+const LOCK: &str = "/a/r/.chksweep/lock";
+
+#[tokio::test]
+async fn a_second_run_is_told_who_holds_the_lock() {
+    let scene = Scene::new();
+    let first = scene.acquire("run-1", None).await.unwrap();
+    scene.store.advance(Age::minutes(2));
+    let LockError::Held(held) = scene.acquire("run-2", None).await.unwrap_err() else { panic!("not held") };
+    assert_eq!(held.holder.as_ref().unwrap().run_id, "run-1");
+    assert_eq!(held.silent_for, Age::minutes(2));
+    assert!(held.to_string().contains("run run-1 of flink on edge-1 (process 7)"), "{held}");
+    first.still_mine().await.unwrap();
+    first.release().await;
+    assert!(!scene.store.exists(LOCK));
+    scene.acquire("run-2", None).await.unwrap().release().await;
+}
+
+#[tokio::test]
+async fn of_many_at_once_exactly_one_gets_it() {
+    let scene = Arc::new(Scene::new());
+    let tasks: Vec<_> = (0..16)
+        .map(|n| {
+            let scene = Arc::clone(&scene);
+            tokio::spawn(async move { scene.acquire(&format!("run-{n}"), None).await.ok() })
+        })
+        .collect();
+    let mut held = Vec::new();
+    for task in tasks {
+        held.extend(task.await.unwrap());
+    }
+    assert_eq!(held.len(), 1);
+    held[0].still_mine().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_silent_lock_is_taken_over_and_its_holder_notices() {
+    let scene = Scene::new();
+    let first = scene.acquire("run-1", None).await.unwrap();
+    scene.store.advance(Age(SILENT_AFTER.0 - 1));
+    assert!(matches!(scene.acquire("run-2", None).await, Err(LockError::Held(_))));
+    scene.store.advance(Age(1));
+    let second = scene.acquire("run-2", None).await.unwrap();
+    assert!(scene.ears.0.lock().unwrap()[0].contains("taken over"));
+    assert!(matches!(first.still_mine().await, Err(LockError::Lost { .. })));
+    first.release().await;
+    second.still_mine().await.unwrap();
+    let left: Vec<_> = scene.store.snapshot().into_keys().filter(|at| at.name() != b".chksweep").collect();
+    assert_eq!(left.len(), 3, "only /a, /a/r and the lock: {left:?}");
+}
+
+#[tokio::test]
+async fn a_heartbeat_keeps_the_lock_young_only_while_it_is_ours() {
+    let scene = Scene::new();
+    let first = scene.acquire("run-1", None).await.unwrap();
+    scene.store.advance(Age::minutes(14));
+    first.heartbeat.beat().await;
+    scene.store.advance(Age::minutes(14));
+    assert!(matches!(scene.acquire("run-2", None).await, Err(LockError::Held(_))));
+    let second = scene.acquire("run-2", Some(&BreakLock::Any)).await.unwrap();
+    let before = scene.store.contents(LOCK);
+    first.heartbeat.beat().await;
+    assert_eq!(scene.store.contents(LOCK), before);
+    assert!(first.still_mine().await.is_err());
+    second.still_mine().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lock_is_broken_only_for_the_run_that_was_named() {
+    let scene = Scene::new();
+    let _first = scene.acquire("run-1", None).await.unwrap();
+    let other = BreakLock::parse("run-9");
+    assert!(matches!(scene.acquire("run-2", Some(&other)).await, Err(LockError::Held(_))));
+    scene.acquire("run-2", Some(&BreakLock::parse("run-1"))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_torn_or_empty_lock_counts_by_its_mtime() {
+    for content in [&b""[..], b"{\"owner\":\"fl"] {
+        let scene = Scene::new();
+        scene.store.put(LOCK, content, scene.store.now());
+        let LockError::Held(held) = scene.acquire("run-2", None).await.unwrap_err() else {
+            panic!("not held")
+        };
+        assert_eq!(held.holder, None);
+        scene.store.advance(SILENT_AFTER);
+        scene.acquire("run-2", None).await.unwrap().still_mine().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_root_within_another_that_is_swept_takes_both_locks() {
+    let scene = Scene::new();
+    scene.store.mkdir("/a/.chksweep", scene.store.now());
+    let inner = scene.acquire("run-1", None).await.unwrap();
+    assert!(scene.store.exists("/a/.chksweep/lock"));
+    assert!(matches!(scene.acquire_at("/a", "run-2", None).await, Err(LockError::Held(_))));
+    inner.release().await;
+    assert!(!scene.store.exists("/a/.chksweep/lock"));
+    let outer = scene.acquire_at("/a", "run-2", None).await.unwrap();
+    assert!(matches!(scene.acquire("run-3", None).await, Err(LockError::Held(_))));
+    assert!(!scene.store.exists(LOCK), "what was taken before the failure is given back");
+    outer.release().await;
+}
+
+#[tokio::test]
+async fn a_lock_whose_answer_was_lost_is_held() {
+    use chksweep_store::{Call, ErrorKind, Fault, Rule};
+    let memory = MemoryStore::new("hdfs", "ns");
+    memory.mkdir("/a/r", Timestamp(1));
+    let faulty = Faulty::new(memory.clone());
+    faulty.faults().add(Rule::on(Call::CreateNew, Fault::Lose(ErrorKind::TimedOut)));
+    let mut stores = MutateStores::default();
+    stores.add(&memory.location("/"), Arc::new(faulty));
+    let scene = Scene { store: memory, stores, ears: Arc::default() };
+    scene.acquire("run-1", None).await.unwrap().still_mine().await.unwrap();
+}

@@ -1,0 +1,186 @@
+//! What earlier runs left on record under a root: when, over which roots, and whether all went well.
+//!
+//! A run that came to its end has a short record beside its journal, so that deciding about a purge reads one small
+//! file a run. One without a short record was broken off, and is settled by the next.
+
+use std::collections::BTreeMap;
+
+use chksweep_core::policy::DeadJob;
+use chksweep_core::{Location, Timestamp};
+use chksweep_store::{ReadStore, StoreError};
+use futures::StreamExt;
+use serde::{Deserialize, Serialize};
+
+use crate::journal::{Mode, Record, Spot, Start, Totals};
+use crate::own;
+use crate::stores::{MutateStores, ReadStores};
+
+/// The largest short record that is read.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+/// How many records are read at the same time.
+const AT_ONCE: usize = 16;
+
+/// The short record of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunRecord {
+    /// The version of this record.
+    pub schema: u32,
+    /// The run.
+    pub run_id: String,
+    /// The command: `apply`, `run`, `restore` or `purge`.
+    pub command: String,
+    /// What swept paths became.
+    pub mode: Mode,
+    /// When it started, by the clock of the storage; nothing where its journal does not tell.
+    pub started_at: Option<Timestamp>,
+    /// When it ended; nothing for a run that was broken off.
+    pub ended_at: Option<Timestamp>,
+    /// Its roots.
+    pub roots: Vec<Spot>,
+    /// Jobs that were declared dead.
+    #[serde(default)]
+    pub dead_jobs: Vec<DeadJob>,
+    /// Whether it stopped before it was through.
+    pub interrupted: bool,
+    /// Whether everything was read and nothing went wrong.
+    pub clean: bool,
+    /// The run that settled it, if it was broken off.
+    #[serde(default)]
+    pub settled_by: Option<String>,
+    /// What became of its operations.
+    #[serde(default)]
+    pub totals: Totals,
+}
+
+impl RunRecord {
+    /// Makes the record of a run that was broken off, from the first line of its journal if there is one.
+    pub(crate) fn broken_off(run_id: &str, start: Option<&Start>, settled_by: Option<&str>) -> Self {
+        Self {
+            schema: crate::journal::SCHEMA,
+            run_id: run_id.to_owned(),
+            command: start.map_or_else(String::new, |start| start.command.clone()),
+            mode: start.map_or_else(Mode::default, |start| start.mode),
+            started_at: start.map(|start| start.at),
+            ended_at: None,
+            roots: start.map_or_else(Vec::new, |start| start.roots.clone()),
+            dead_jobs: start.map_or_else(Vec::new, |start| start.dead_jobs.clone()),
+            interrupted: true,
+            clean: false,
+            settled_by: settled_by.map(ToOwned::to_owned),
+            totals: Totals::new(),
+        }
+    }
+
+    /// Returns whether the run covered this root.
+    pub fn covers(&self, root: &Location) -> bool {
+        self.roots.iter().any(|spot| spot.0 == *root)
+    }
+}
+
+/// The files of one run under one root.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RunFiles {
+    pub(crate) journal: bool,
+    pub(crate) end: bool,
+}
+
+/// Returns which runs have records under a root.
+pub(crate) async fn runs_of(
+    store: &dyn ReadStore,
+    root: &Location,
+) -> Result<BTreeMap<String, RunFiles>, StoreError> {
+    let mut runs: BTreeMap<String, RunFiles> = BTreeMap::new();
+    let mut sink = |entry: chksweep_store::Entry<'_>| {
+        let Ok(name) = std::str::from_utf8(entry.name) else { return };
+        if let Some(run) = name.strip_suffix(".end.json") {
+            runs.entry(run.to_owned()).or_default().end = true;
+        } else if let Some(run) = name.strip_suffix(".jsonl") {
+            runs.entry(run.to_owned()).or_default().journal = true;
+        }
+    };
+    match store.list(&own::runs_directory(root), &mut sink).await {
+        Ok(()) => Ok(runs),
+        Err(error) if own::is_absent(&error) => Ok(runs),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes the short record of a run under each of its roots that a store was opened for.
+pub(crate) async fn write(stores: &MutateStores, record: &RunRecord) -> Result<(), StoreError> {
+    let content = serde_json::to_vec(record).unwrap_or_default();
+    for root in &record.roots {
+        stores.of(&root.0)?.replace(&own::end_file(&root.0, &record.run_id), &content).await?;
+    }
+    Ok(())
+}
+
+/// Returns the records of all runs under these roots, each run once, oldest first.
+///
+/// # Errors
+///
+/// Where the store fails; a record that cannot be understood counts as that of a run that was broken off.
+pub async fn records(stores: &ReadStores, roots: &[Location]) -> Result<Vec<RunRecord>, StoreError> {
+    let mut found: BTreeMap<String, RunRecord> = BTreeMap::new();
+    for root in roots {
+        let store = stores.of(root)?;
+        let runs = runs_of(store.as_ref(), root).await?;
+        let reading = runs.into_iter().map(|(run, files)| read_one(store.as_ref(), root, run, files));
+        let mut reading = futures::stream::iter(reading).buffer_unordered(AT_ONCE);
+        while let Some(record) = reading.next().await {
+            let record = record?;
+            let known = found.get(&record.run_id);
+            // A run that one root calls broken off is so, whatever the record under another says.
+            if known.is_none_or(|known| known.ended_at.is_some() && record.ended_at.is_none()) {
+                found.insert(record.run_id.clone(), record);
+            }
+        }
+    }
+    let mut all: Vec<RunRecord> = found.into_values().collect();
+    all.sort_by(|a, b| (a.started_at, &a.run_id).cmp(&(b.started_at, &b.run_id)));
+    Ok(all)
+}
+
+async fn read_one(
+    store: &dyn ReadStore,
+    root: &Location,
+    run: String,
+    files: RunFiles,
+) -> Result<RunRecord, StoreError> {
+    if files.end {
+        match store.read(&own::end_file(root, &run), MAX_BYTES).await {
+            Ok(content) => {
+                if let Ok(record) = serde_json::from_slice::<RunRecord>(&content)
+                    && record.run_id == run
+                {
+                    return Ok(record);
+                }
+            }
+            Err(error) if own::is_absent(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let start = if files.journal { first_line(store, &own::journal_file(root, &run)).await? } else { None };
+    Ok(RunRecord::broken_off(&run, start.as_ref(), None))
+}
+
+/// Reads the START of a journal, and no further.
+async fn first_line(store: &dyn ReadStore, journal: &Location) -> Result<Option<Start>, StoreError> {
+    let mut reader = match store.open(journal).await {
+        Ok(reader) => reader,
+        Err(error) if own::is_absent(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut line = Vec::new();
+    while let Some(piece) = reader.next().await? {
+        line.extend_from_slice(&piece);
+        if let Some(length) = line.iter().position(|b| *b == b'\n') {
+            line.truncate(length);
+            break;
+        }
+    }
+    match serde_json::from_slice(&line) {
+        Ok(Record::Start(start)) => Ok(Some(*start)),
+        Ok(_) | Err(_) => Ok(None),
+    }
+}

@@ -1,0 +1,113 @@
+//! Settling what a broken-off run had begun: its journal says what it meant to do, the tree says what it did.
+//!
+//! Nothing is carried on or undone: a rename either happened or it did not, both are consistent, and what should
+//! still go is for today's plan to say. Only a directory that had been moved whole and was not yet listed again is
+//! put back if it holds more than was meant to go.
+
+use chksweep_core::Location;
+
+use crate::events::Event;
+use crate::execute::{self, Sight};
+use crate::journal::{self, Contents, Found, IntentPath, Operation, Record, Settled, Spot};
+use crate::own;
+use crate::records::{self, RunRecord};
+use crate::run::{Run, RunError};
+
+/// Settles every earlier run under the roots that has a journal and no short record.
+pub(crate) async fn settle(run: &mut Run) -> Result<(), RunError> {
+    for root in run.roots().to_vec() {
+        let store = run.stores().of(&root).map_err(RunError::Store)?;
+        let runs = records::runs_of(store.as_ref(), &root).await.map_err(RunError::Store)?;
+        for (earlier, files) in runs {
+            if files.journal && !files.end && earlier != run.run_id() {
+                settle_one(run, &root, &earlier).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn settle_one(run: &mut Run, root: &Location, earlier: &str) -> Result<(), RunError> {
+    let store = run.stores().of(root).map_err(RunError::Store)?;
+    let file = own::journal_file(root, earlier);
+    let contents = journal::read(store.as_ref(), &file).await.map_err(RunError::Store)?;
+    if let Some(fault) = &contents.fault {
+        let message = format!("the journal {file} does not hold together ({fault}): it was read up to there");
+        run.observer().event(&Event::Loud(message));
+    }
+    let mut lines = Vec::new();
+    for open in here(&contents, root) {
+        let Some(found) = look(run, open).await else {
+            // The store does not tell: the run stays unsettled, and nothing is lost.
+            let message = format!("what run {earlier} left open at {} cannot be told yet", open.from.0);
+            run.observer().event(&Event::Loud(message));
+            return Ok(());
+        };
+        lines.push(Record::Settled(Box::new(Settled {
+            run_id: earlier.to_owned(),
+            operation: open.operation,
+            from: open.from.clone(),
+            to: open.to.clone(),
+            found,
+        })));
+    }
+    if !lines.is_empty() {
+        let message = format!("run {earlier} was broken off; {} of its operations were settled", lines.len());
+        run.observer().event(&Event::Loud(message));
+        run.write(lines).await?;
+    }
+    let mut record = RunRecord::broken_off(earlier, contents.start.as_ref(), Some(run.run_id()));
+    record.ended_at = contents.end.as_ref().map(|end| end.at);
+    if let Some(end) = contents.end {
+        record.totals = end.totals;
+        record.interrupted = end.interrupted;
+    }
+    // Under this root only: its copies under others are settled with what lies there.
+    let content = serde_json::to_vec(&record).unwrap_or_default();
+    store.replace(&own::end_file(root, earlier), &content).await.map_err(RunError::Store)
+}
+
+/// What was left open under this root.
+fn here<'c>(contents: &'c Contents, root: &'c Location) -> impl Iterator<Item = &'c IntentPath> {
+    contents.open.iter().filter(move |open| open.from.0.is_within(root))
+}
+
+/// Looks where the path of an unfinished operation lies.
+async fn look(run: &mut Run, open: &IntentPath) -> Option<Found> {
+    let source = run.hands.look(&open.from.0).await;
+    let target = match &open.to {
+        Some(Spot(to)) => run.hands.look(to).await,
+        None => Sight::Absent,
+    };
+    match (source, target) {
+        (Sight::Unclear(_), _) | (_, Sight::Unclear(_)) => None,
+        // A directory whose old place somebody has taken again may still hold more than was meant to go.
+        (Sight::There(_), Sight::There(_)) => match arrived(run, open).await? {
+            Found::PutBack => Some(Found::PutBack),
+            Found::Source | Found::Target | Found::Both | Found::Neither => Some(Found::Both),
+        },
+        (Sight::There(_), Sight::Absent) => Some(Found::Source),
+        (Sight::Absent, Sight::Absent) => Some(Found::Neither),
+        (Sight::Absent, Sight::There(_)) => arrived(run, open).await,
+    }
+}
+
+async fn arrived(run: &mut Run, open: &IntentPath) -> Option<Found> {
+    let (Operation::QuarantineTree, Some(Spot(to))) = (open.operation, &open.to) else {
+        return Some(Found::Target);
+    };
+    let tree = execute::list_tree(&run.hands, to).await.ok()?;
+    let digest = execute::digest_of(&tree).map(|digest| format!("{digest:032x}"));
+    if digest == open.tree {
+        return Some(Found::Target);
+    }
+    let message = format!("{} was moved with more than was planned, and is put back", open.from.0);
+    run.observer().event(&Event::Loud(message));
+    match execute::put_back(&run.hands, to, &open.from.0).await {
+        Ok(()) => Some(Found::PutBack),
+        Err(left) => {
+            run.observer().event(&Event::Loud(format!("not all of it could be put back: {left}")));
+            None
+        }
+    }
+}
