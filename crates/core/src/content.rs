@@ -57,6 +57,16 @@ pub enum Kind {
     Unknown,
 }
 
+impl From<SnapshotKind> for Kind {
+    fn from(kind: SnapshotKind) -> Self {
+        match kind {
+            SnapshotKind::Checkpoint { .. } => Self::Checkpoint,
+            SnapshotKind::Savepoint { .. } => Self::Savepoint,
+            SnapshotKind::Unknown => Self::Unknown,
+        }
+    }
+}
+
 /// A set of files, each a directory of the set's own table and a name.
 #[derive(Clone, Debug, Default)]
 pub struct FileSet {
@@ -189,11 +199,7 @@ impl ContentCollector {
         Content {
             version: summary.version,
             checkpoint_id: summary.checkpoint_id,
-            kind: match summary.properties.kind {
-                SnapshotKind::Checkpoint { .. } => Kind::Checkpoint,
-                SnapshotKind::Savepoint { .. } => Kind::Savepoint,
-                SnapshotKind::Unknown => Kind::Unknown,
-            },
+            kind: summary.properties.kind.into(),
             operators: sorted(self.operators),
             other_uuids: without_names(uuids, &files),
             files,

@@ -3,7 +3,7 @@
 //! Every path in a `_metadata` goes through `org.apache.flink.core.fs.Path`, which normalises slashes itself and
 //! leaves `.` and `..` to `java.net.URI`. Both have corners, and where they refuse a string Flink cannot read the
 //! file. The rules here were written from Flink 2.3's `Path` and JDK 17's `URI`, and compared with both by running
-//! them. One deviation: a scheme that contains `?` or `#` (which `URI` takes for the start of a query) is refused.
+//! them.
 //!
 //! Strings are WTF-8 here: UTF-8 in which a lone surrogate keeps its three bytes, so that none is lost.
 
@@ -185,10 +185,13 @@ impl<'a> FlinkPath<'a> {
         authority: Option<Cow<'a, [u8]>>,
         path: Cow<'a, [u8]>,
     ) -> Result<Self, PathError> {
-        let scheme = check_scheme(scheme)?;
         if !path.is_empty() && !path.starts_with(b"/") {
             return Err(PathError::RelativeWithScheme);
         }
+        if let Some(at) = memchr::memchr2(b'?', b'#', &scheme) {
+            return Self::before_query(&scheme, at);
+        }
+        let scheme = check_scheme(scheme)?;
         // An empty authority before a path is as good as none.
         let authority = authority.filter(|authority| !authority.is_empty());
         if authority.is_none() && path.is_empty() {
@@ -196,6 +199,20 @@ impl<'a> FlinkPath<'a> {
         }
         check_authority(authority.as_deref())?;
         Ok(Self { scheme: Some(scheme), authority, path })
+    }
+
+    /// What stands before the colon is not quoted, so `URI` takes a `?` or `#` there for the start of a query: then
+    /// the path is what stands before that, and the rest is lost.
+    fn before_query(scheme: &[u8], at: usize) -> Result<Self, PathError> {
+        let (path, query) = scheme.split_at_checked(at).ok_or(PathError::Scheme)?;
+        let fragment = memchr(b'#', query).and_then(|at| query.get(at + 1..)).unwrap_or(b"");
+        if !is_quoted(path, b"_-!.~'()*:@&=+$,;/")
+            || !is_quoted(query, b"_-!.~'()*:@&=+$,;/?#[]")
+            || memchr(b'#', fragment).is_some()
+        {
+            return Err(PathError::Scheme);
+        }
+        Ok(Self { scheme: None, authority: None, path: Cow::Owned(unquote(path)) })
     }
 
     fn without_scheme(authority: Option<Cow<'a, [u8]>>, path: Cow<'a, [u8]>) -> Result<Self, PathError> {
@@ -274,6 +291,37 @@ fn check_scheme(scheme: Cow<'_, [u8]>) -> Result<Cow<'_, str>, PathError> {
         Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| PathError::Scheme),
         Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).map_err(|_| PathError::Scheme),
     }
+}
+
+/// Whether there is nothing but letters, digits, the given marks, escapes, and what is not ASCII.
+fn is_quoted(text: &[u8], marks: &[u8]) -> bool {
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        rest = match (first, after) {
+            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => after,
+            (byte, after) if byte.is_ascii_alphanumeric() || marks.contains(byte) || *byte >= 0x80 => after,
+            _ => return false,
+        };
+    }
+    // Java's `URI` takes other characters but for controls and spaces.
+    text.utf8_chunks()
+        .flat_map(|chunk| chunk.valid().chars())
+        .all(|c| c.is_ascii() || !(c.is_control() || c.is_whitespace()))
+}
+
+/// Replaces escapes by the bytes for which they stand.
+fn unquote(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        let escaped = after.first_chunk::<2>().filter(|_| *first == b'%');
+        let byte = escaped
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        out.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { after.get(2..).unwrap_or(b"") } else { after };
+    }
+    out
 }
 
 /// Flink quotes an authority before `URI` reads it, so everything passes but stray brackets.
@@ -402,6 +450,8 @@ mod tests {
             ("hdfs://u@h:p:q/x", "hdfs://u@h:p:q/x"),
             ("hdfs://[::1]:80/x", "hdfs://[::1]:80/x"),
             ("hdfs://ns1", "hdfs://ns1"),
+            ("a%20b?c:/d", "a b"),
+            ("#a:/b", ""),
             ("hdfs://", "hdfs:///"),
             ("hdfs:////", "hdfs:///"),
             ("HDFS://NS1/A", "HDFS://NS1/A"),
@@ -430,6 +480,7 @@ mod tests {
             ("", PathError::Empty),
             ("1a:/b", PathError::Scheme),
             (":/a", PathError::Scheme),
+            ("a b?c:/d", PathError::Scheme),
             ("hd fs:/x", PathError::Scheme),
             ("hdfs:", PathError::NothingAfterScheme),
             ("hdfs:a/b", PathError::RelativeWithScheme),

@@ -6,9 +6,11 @@
 //! `chksweep-audit`; neither knows the other.
 
 pub mod content;
+pub mod deps;
 pub mod equivalence;
 pub mod flink_path;
 pub mod ids;
+pub mod inspect;
 pub mod inventory;
 pub mod layout;
 pub mod location;

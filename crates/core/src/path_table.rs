@@ -7,7 +7,7 @@ use crate::content::FileRef;
 use crate::flink_path::{self, FlinkPath, split_name};
 use crate::location::Location;
 use crate::metadata::FileReference;
-use crate::names::Names;
+use crate::names::{NameRef, Names};
 
 /// The directories and names that some files have.
 #[derive(Clone, Debug)]
@@ -115,6 +115,43 @@ impl PathTable {
     /// Returns the printed bytes of a directory, up to and with the last slash.
     pub(crate) fn prefix(&self, directory: u32) -> &[u8] {
         usize::try_from(directory).ok().and_then(|at| self.prefixes.get(at)).map_or(b"", |prefix| prefix)
+    }
+
+    /// Returns the directories.
+    pub(crate) fn directories(&self) -> &[Location] {
+        &self.locations
+    }
+
+    /// Returns the name of a file.
+    pub(crate) fn name(&self, file: FileRef) -> NameRef<'_> {
+        self.names.get(file.name)
+    }
+
+    /// Returns the location of a file.
+    pub(crate) fn location(&self, file: FileRef) -> Location {
+        let prefix = self.prefix(file.directory);
+        let directory = usize::try_from(file.directory).ok().and_then(|at| self.locations.get(at));
+        let Some(directory) = directory else { return self.base.clone() };
+        // Not `directory.child`: a path without a slash has no directory, and no slash.
+        let head = directory.as_bytes().len() - directory.path().len();
+        let mut path = prefix.get(head..).unwrap_or(b"").to_vec();
+        self.name(file).append_to(&mut path);
+        directory.with_path(&path)
+    }
+
+    /// Orders files by the bytes of their paths.
+    pub(crate) fn compare_paths(&self, a: FileRef, b: FileRef) -> Ordering {
+        if a.directory == b.directory {
+            return self.name(a).cmp(&self.name(b));
+        }
+        let (left, right) = (self.prefix(a.directory), self.prefix(b.directory));
+        let common = left.len().min(right.len());
+        left.get(..common).cmp(&right.get(..common)).then_with(|| {
+            // One directory lies in the other.
+            let left = [left.get(common..).unwrap_or(b""), &self.name(a).to_vec()].concat();
+            let right = [right.get(common..).unwrap_or(b""), &self.name(b).to_vec()].concat();
+            left.cmp(&right)
+        })
     }
 
     /// Orders files by the number of their directory, then by name.

@@ -60,10 +60,10 @@ pub enum HandleKind {
     EmptyFileMergingOperator,
     /// No segment of a merged file.
     EmptySegment,
-    /// A file, by absolute path.
-    File,
     /// Operator state of file merging.
     FileMergingOperator,
+    /// A file, by absolute path.
+    File,
     /// Changelog inside the file.
     InMemoryChangelog,
     /// Incremental keyed state: many files.
@@ -96,8 +96,8 @@ impl HandleKind {
         Self::ChangelogStream,
         Self::EmptyFileMergingOperator,
         Self::EmptySegment,
-        Self::File,
         Self::FileMergingOperator,
+        Self::File,
         Self::InMemoryChangelog,
         Self::IncrementalRemote,
         Self::InputChannel,
@@ -405,3 +405,14 @@ pub trait Visitor {
 pub struct Ignore;
 
 impl Visitor for Ignore {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kinds_are_in_the_order_of_their_names() {
+        assert!(HandleKind::ALL.is_sorted_by_key(|kind| kind.class_name()));
+        assert!(HandleKind::ALL.is_sorted());
+    }
+}
