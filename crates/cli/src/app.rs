@@ -10,10 +10,11 @@ use crate::clock::{Clock, SystemClock};
 use crate::commands;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
+use crate::logging;
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::settings::{Group, Settings, Typed};
-use crate::logging;
+use crate::signals::Stop;
 
 /// What every command has.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct Context {
     pub(crate) clock: Arc<dyn Clock>,
     /// Shows what happens.
     pub(crate) progress: Arc<Progress>,
+    /// Whether somebody asked to stop.
+    pub(crate) stop: Stop,
 }
 
 impl Context {
@@ -71,20 +74,26 @@ fn run(cli: Cli, panicked: &Panicked) -> (Printer, Outcome) {
     let printer = Printer::new(settings.format(), settings.log_format(), settings.color());
     logging::start(settings.log_format(), verbosity, &printer);
     let progress = Arc::new(Progress::new(&printer, settings.progress()));
-    let context = Context { settings, printer: printer.clone(), clock: Arc::new(SystemClock), progress };
+    let context = Context {
+        settings,
+        printer: printer.clone(),
+        clock: Arc::new(SystemClock),
+        progress,
+        stop: Stop::default(),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return (printer, Err(Failure::new(Exit::Failed, error).context("starting threads"))),
     };
     let ended = runtime.block_on(async {
         let observed = context.clone();
-        let task = tokio::spawn(async move { commands::call(cli.command, &observed).await });
+        let task = tokio::spawn(async move { Box::pin(commands::call(cli.command, &observed)).await });
         task.await.map_err(|error| error.to_string())
     });
     context.progress.finish();
     // A call that hangs must not keep the program: every state it can leave behind is a consistent one.
     runtime.shutdown_background();
-    let outcome = ended.unwrap_or_else(|error| Err(bug(panicked.take().unwrap_or(error))));
+    let outcome = ended.unwrap_or_else(|error| Err(bug(&panicked.take().unwrap_or(error))));
     (printer, outcome)
 }
 
@@ -180,7 +189,8 @@ fn record_panics() -> Panicked {
     panicked
 }
 
-fn bug(message: String) -> Failure {
-    Failure::failed(format_args!("this is a bug in chksweep: {message}"))
-        .hint("please report it at https://github.com/chksweep/chksweep/issues, with the command and this message")
+fn bug(message: &str) -> Failure {
+    Failure::failed(format_args!("this is a bug in chksweep: {message}")).hint(
+        "please report it at https://github.com/chksweep/chksweep/issues, with the command and this message",
+    )
 }

@@ -16,9 +16,11 @@ use crate::settings::{CommonFlags, PlacesFlags, PolicyFlags, SweepFlags};
 #[derive(Debug, Parser)]
 #[command(name = "chksweep", version, propagate_version = true, max_term_width = 110)]
 #[command(disable_help_subcommand = true, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a brake held, 4 unreadable metadata, 5 locked, \
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a brake held, 4 unreadable metadata, 5 locked, \
     6 partly done, 7 not restorable, 8 stale plan, 10 something to sweep (--detailed-exitcode), 130 and 143 \
-    interrupted.")]
+    interrupted."
+)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -276,10 +278,14 @@ pub(crate) enum QuarantineCommand {
     #[command(after_help = "Example:\n  chksweep quarantine list hdfs:///flink/checkpoints")]
     List(Selection),
     /// Bring it back, exactly
-    #[command(after_help = "Example:\n  chksweep quarantine restore hdfs:///flink/checkpoints --run 20261123-…")]
+    #[command(
+        after_help = "Example:\n  chksweep quarantine restore hdfs:///flink/checkpoints --run 20261123-…"
+    )]
     Restore(RestoreArgs),
     /// Free the space of runs that are due
-    #[command(after_help = "Example:\n  chksweep quarantine purge hdfs:///flink/checkpoints --older-than 14d")]
+    #[command(
+        after_help = "Example:\n  chksweep quarantine purge hdfs:///flink/checkpoints --older-than 14d"
+    )]
     Purge(PurgeArgs),
 }
 
@@ -336,9 +342,6 @@ pub(crate) struct PinArgs {
     /// Root that it lies under; else those of the configuration
     #[arg(long = "root", value_name = "ROOT", value_hint = ValueHint::AnyPath)]
     pub(crate) roots: Vec<OsString>,
-    /// Why, for the record
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: Option<String>,
 }
 
 /// `report`.
@@ -387,7 +390,9 @@ pub(crate) enum AuditCommand {
 
 fn time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).ok_or_else(|| {
-        format!("`{text}` is not a time with an offset, like 2026-11-23T18:00:00Z or 2026-11-23T19:00:00+01:00")
+        format!(
+            "`{text}` is not a time with an offset, like 2026-11-23T18:00:00Z or 2026-11-23T19:00:00+01:00"
+        )
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chksweep_store::{ErrorKind, StoreError};
+use chksweep_store::{ErrorKind, Operation, StoreError};
 
 use crate::exit::Exit;
 
@@ -69,13 +69,17 @@ impl From<StoreError> for Failure {
 
 /// Returns what may help against an error of a store.
 pub(crate) fn store_hint(error: &StoreError) -> Option<&'static str> {
+    if error.operation == Operation::Connect {
+        // Says by itself what to do.
+        return None;
+    }
     match error.kind {
-        ErrorKind::Unauthenticated => {
-            Some("get a ticket with `kinit`, or set KRB5_CLIENT_KTNAME to a keytab; `klist` shows what there is")
-        }
-        ErrorKind::Unreachable | ErrorKind::TimedOut => Some(
-            "is the NameNode up, and is it the one that `--hadoop-conf` or HADOOP_CONF_DIR describes?",
+        ErrorKind::Unauthenticated => Some(
+            "get a ticket with `kinit`, or set KRB5_CLIENT_KTNAME to a keytab; `klist` shows what there is",
         ),
+        ErrorKind::Unreachable | ErrorKind::TimedOut => {
+            Some("is the NameNode up, and is it the one that `--hadoop-conf` or HADOOP_CONF_DIR describes?")
+        }
         ErrorKind::Busy => Some("the NameNode is in safe mode or standby: try again when it is active"),
         ErrorKind::PermissionDenied => Some("the user that runs chksweep needs to read the whole root"),
         ErrorKind::NotFound

@@ -68,7 +68,10 @@ fn local(path: &[u8], here: Option<&Path>) -> Result<Location, String> {
         return Ok(Location::local(path));
     }
     let here = here.ok_or_else(|| {
-        format!("`{}` is a relative path: write an absolute one, or a location with a scheme", printable(path))
+        format!(
+            "`{}` is a relative path: write an absolute one, or a location with a scheme",
+            printable(path)
+        )
     })?;
     let mut full = here.as_os_str().as_bytes().to_vec();
     full.push(b'/');

@@ -63,7 +63,8 @@ impl Printer {
             When::Always => true,
             When::Never => false,
             When::Auto => {
-                io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                io::stderr().is_terminal()
+                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             }
         };
         Self { format, log_format, styled, bars: MultiProgress::new() }

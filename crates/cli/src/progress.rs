@@ -44,10 +44,9 @@ impl Progress {
     pub(crate) fn new(printer: &Printer, when: When) -> Self {
         let terminal = io::stderr().is_terminal();
         let form = match when {
-            When::Never => Form::Nothing,
             When::Auto | When::Always if terminal => Form::Bar,
             When::Always => Form::Lines,
-            When::Auto => Form::Nothing,
+            When::Auto | When::Never => Form::Nothing,
         };
         let state = State { began: Instant::now(), shown: None, bar: None };
         Self { printer: printer.clone(), form, state: Mutex::new(state) }

@@ -1,22 +1,64 @@
-//! SIGINT and SIGTERM: a command that looks ends at once; one that changes something is asked to stop.
+//! SIGINT and SIGTERM: a command that looks ends at once; one that changes something is asked to stop between two
+//! operations, and ends at once when it is asked again. Either way the state left behind is consistent.
 
 use std::future::Future;
+use std::sync::{Arc, OnceLock};
 
+use chksweep_engine::cancel::Cancel;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::Exit;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
+use crate::printer::Printer;
 
-/// Runs a command that may be broken off at any point.
-pub(crate) async fn ended_by(command: impl Future<Output = Outcome>) -> Outcome {
+/// Whether and by which signal a command was asked to stop.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stop {
+    /// Asks the engine to stop.
+    pub(crate) cancel: Cancel,
+    exit: Arc<OnceLock<Exit>>,
+}
+
+impl Stop {
+    /// Returns how a command ends that was asked to stop.
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit.get().copied().unwrap_or(Exit::Done)
+    }
+}
+
+/// Runs a command that looks: it may be broken off at any point.
+pub(crate) async fn looking(command: impl Future<Output = Outcome>) -> Outcome {
     tokio::select! {
-        outcome = command => outcome,
+        outcome = Box::pin(command) => outcome,
         exit = next() => Ok(exit),
     }
 }
 
+/// Runs a command that changes something.
+pub(crate) async fn changing(
+    command: impl Future<Output = Outcome>,
+    stop: &Stop,
+    printer: &Printer,
+) -> Outcome {
+    let mut command = Box::pin(command);
+    let exit = tokio::select! {
+        outcome = &mut command => return outcome,
+        exit = next() => exit,
+    };
+    stop.exit.set(exit).ok();
+    stop.cancel.cancel();
+    printer.warning("stopping between two operations; once more to stop at once");
+    tokio::select! {
+        outcome = command => match outcome {
+            Ok(other) => Ok(exit.and(other)),
+            Err(failure) => Err(Failure { exit, ..failure }),
+        },
+        again = next() => Ok(again),
+    }
+}
+
 /// Returns at the next signal, with the exit code that goes with it.
-pub(crate) async fn next() -> Exit {
+async fn next() -> Exit {
     tokio::select! {
         () = received(SignalKind::interrupt()) => Exit::Interrupted,
         () = received(SignalKind::terminate()) => Exit::Terminated,

@@ -45,8 +45,13 @@ pub(crate) fn show(context: &Context) -> Outcome {
     for (key, setting) in &shown.settings {
         let value = match &setting.value {
             serde_json::Value::Null => "-".to_owned(),
+            serde_json::Value::Array(texts) => {
+                texts.iter().filter_map(|text| text.as_str()).collect::<Vec<_>>().join(", ")
+            }
             serde_json::Value::String(text) => text.clone(),
-            other => other.to_string(),
+            other @ (serde_json::Value::Bool(_)
+            | serde_json::Value::Number(_)
+            | serde_json::Value::Object(_)) => other.to_string(),
         };
         rows.add([(*key).to_owned(), value, setting.origin.clone().unwrap_or_default()]);
     }

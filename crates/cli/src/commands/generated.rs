@@ -26,7 +26,8 @@ pub(crate) fn man(context: &Context) -> Outcome {
 }
 
 fn render(command: &clap::Command, page: &mut Vec<u8>) -> Outcome<()> {
-    let failed = |error| Failure::new(Exit::Failed, anyhow::Error::new(error).context("writing the manual page"));
+    let failed =
+        |error| Failure::new(Exit::Failed, anyhow::Error::new(error).context("writing the manual page"));
     let manual = clap_mangen::Man::new(command.clone());
     manual.render(page).map_err(failed)?;
     for sub in command.get_subcommands() {

@@ -1,15 +1,33 @@
 //! The commands, one file each: load, call one room of the house, hand over to the printer.
 
+mod audit;
 mod config;
+mod deps;
+mod explain;
 mod generated;
+mod inspect;
+mod jobs;
+mod pins;
+mod plan;
 
 use crate::app::Context;
-use crate::args::{Command, ConfigCommand};
+use crate::args::{AuditCommand, Command, ConfigCommand};
 use crate::failure::{Failure, Outcome};
+use crate::signals::looking;
 
 /// Calls one command.
 pub(crate) async fn call(command: Command, context: &Context) -> Outcome {
     match command {
+        Command::Deps(args) => looking(deps::run(&args, context)).await,
+        Command::Inspect(args) => looking(inspect::run(&args, context)).await,
+        Command::Jobs(_) => looking(jobs::run(context)).await,
+        Command::Plan(args) => looking(plan::run(&args, context)).await,
+        Command::Run(args) if !args.execute => looking(plan::dry_run(&args, context)).await,
+        Command::Explain(args) => looking(explain::run(&args, context)).await,
+        Command::Pin(args) => pins::change(&args, true, context).await,
+        Command::Unpin(args) => pins::change(&args, false, context).await,
+        Command::Pins(_) => looking(pins::list(context)).await,
+        Command::Audit(AuditCommand::Verify { file }) => audit::verify(&file, context),
         Command::Config(ConfigCommand::Show(_)) => config::show(context),
         Command::Completions { shell } => generated::completions(context, shell),
         Command::Man => generated::man(context),

@@ -35,11 +35,9 @@ pub(crate) fn bytes(number: u64) -> String {
 
 /// Returns files and bytes: `1,204 files, 3.1 TiB (9.3 TiB on disk)`.
 pub(crate) fn totals(totals: Totals) -> String {
-    let mut text = format!("{}, {}", count(totals.files, "file"), bytes(totals.bytes));
-    if let Some(disk) = totals.disk_bytes.filter(|disk| *disk != totals.bytes) {
-        text.push_str(&format!(" ({} on disk)", bytes(disk)));
-    }
-    text
+    let disk = totals.disk_bytes.filter(|disk| *disk != totals.bytes);
+    let disk = disk.map(|disk| format!(" ({} on disk)", bytes(disk))).unwrap_or_default();
+    format!("{}, {}{disk}", count(totals.files, "file"), bytes(totals.bytes))
 }
 
 #[cfg(test)]

@@ -1,4 +1,6 @@
 //! How results look.
 
+pub(crate) mod breakdown;
 pub(crate) mod human;
+pub(crate) mod plan;
 pub(crate) mod table;

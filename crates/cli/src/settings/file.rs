@@ -108,7 +108,9 @@ impl File<'_> {
 
     fn profile(self, name: &Name<'_>, entry: &Spanned<DeValue<'_>>) -> Outcome<Layer> {
         let DeValue::Table(table) = entry.get_ref() else {
-            return Err(self.wrong(entry.span().start, format_args!("profile `{}` is no table", name.get_ref())));
+            return Err(
+                self.wrong(entry.span().start, format_args!("profile `{}` is no table", name.get_ref()))
+            );
         };
         let mut layer = Layer::default();
         for (key, entry) in table {
@@ -127,7 +129,10 @@ impl File<'_> {
         let at = name.span().start;
         let key = Key::in_file(name.get_ref()).ok_or_else(|| {
             let known: Vec<&str> = KEYS.iter().map(|key| key.file).collect();
-            self.wrong(at, format_args!("unknown key `{}`; known are `{}`", name.get_ref(), known.join("`, `")))
+            self.wrong(
+                at,
+                format_args!("unknown key `{}`; known are `{}`", name.get_ref(), known.join("`, `")),
+            )
         })?;
         if layer.get(key.flag).is_some() {
             return Err(self.wrong(at, format_args!("`{}` is set twice", key.file)));
@@ -146,7 +151,9 @@ impl File<'_> {
 /// Returns the values of a key as texts.
 fn texts(key: &Key, entry: &DeValue<'_>) -> Result<Vec<OsString>, String> {
     match entry {
-        DeValue::Array(items) if key.list => items.iter().map(|item| text(key.kind, item.get_ref())).collect(),
+        DeValue::Array(items) if key.list => {
+            items.iter().map(|item| text(key.kind, item.get_ref())).collect()
+        }
         DeValue::Table(table) if key.kind == Kind::Property => table
             .iter()
             .map(|(name, value)| {
@@ -157,7 +164,12 @@ fn texts(key: &Key, entry: &DeValue<'_>) -> Result<Vec<OsString>, String> {
             })
             .collect(),
         DeValue::Array(_) => Err("takes one value, not a list".to_owned()),
-        single => Ok(vec![text(key.kind, single)?]),
+        DeValue::String(_)
+        | DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_)
+        | DeValue::Table(_) => Ok(vec![text(key.kind, entry)?]),
     }
 }
 
@@ -165,22 +177,17 @@ fn text(kind: Kind, entry: &DeValue<'_>) -> Result<OsString, String> {
     match entry {
         DeValue::String(text) => Ok(text.as_ref().into()),
         DeValue::Integer(number) => {
-            i64::from_str_radix(number.as_str(), number.radix()).map(|n| n.to_string().into()).map_err(wrong)
+            let number = i64::from_str_radix(number.as_str(), number.radix());
+            number.map(|number| number.to_string().into()).map_err(|error| error.to_string())
         }
         DeValue::Float(number) => Ok(number.as_str().into()),
         DeValue::Boolean(yes) => Ok(yes.to_string().into()),
         DeValue::Datetime(time) => Ok(time.to_string().into()),
-        DeValue::Table(table) => match kind {
-            Kind::Retention => joined(table, "match"),
-            Kind::Unreadable => joined(table, "path"),
-            _ => Err("takes no table".to_owned()),
-        },
+        DeValue::Table(table) if kind == Kind::Retention => joined(table, "match"),
+        DeValue::Table(table) if kind == Kind::Unreadable => joined(table, "path"),
+        DeValue::Table(_) => Err("takes no table".to_owned()),
         DeValue::Array(_) => Err("takes no list of lists".to_owned()),
     }
-}
-
-fn wrong(error: std::num::ParseIntError) -> String {
-    error.to_string()
 }
 
 /// Writes a table as one text: what `first` says, then `,key=value` for all others; lengths before times.
@@ -220,9 +227,15 @@ mod tests {
 
     #[test]
     fn errors_name_file_line_and_key() {
-        assert_wrong("min-age = \"1h\"\nmin-agee = 1\n", "c.toml:2: unknown key `min-agee`; known are `hadoop-conf`");
+        assert_wrong(
+            "min-age = \"1h\"\nmin-agee = 1\n",
+            "c.toml:2: unknown key `min-agee`; known are `hadoop-conf`",
+        );
         assert_wrong("\nmin-age = 24\n", "c.toml:2: `min-age`: `24` is not a duration");
-        assert_wrong("mode = \"shred\"", "c.toml:1: `mode`: `shred` is none of `quarantine`, `trash`, `delete`");
+        assert_wrong(
+            "mode = \"shred\"",
+            "c.toml:1: `mode`: `shred` is none of `quarantine`, `trash`, `delete`",
+        );
         assert_wrong("a = ", "c.toml:1: ");
         assert_wrong("no-ha = \"yes\"", "c.toml:1: `no-ha`: `yes` is neither");
         assert_wrong("job = [\"xyz\"]", "c.toml:1: `job`: `xyz` is not the id of a job");

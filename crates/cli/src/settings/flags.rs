@@ -98,6 +98,7 @@ fn argument(key: &'static Key) -> Arg {
         | Kind::Property
         | Kind::Retention
         | Kind::Unreadable
+        | Kind::Text
         | Kind::NotYet => arg,
     }
 }
@@ -118,6 +119,7 @@ fn parser(kind: Kind) -> ValueParser {
         | Kind::Retention
         | Kind::Unreadable
         | Kind::Path
+        | Kind::Text
         | Kind::NotYet => clap::builder::OsStringValueParser::new()
             .try_map(move |text: OsString| value::check(kind, &text).map(|()| text))
             .into(),
@@ -132,7 +134,8 @@ fn layer(group: Group, matches: &ArgMatches) -> Layer {
         if !known || matches.value_source(key.flag) != Some(ValueSource::CommandLine) {
             continue;
         }
-        let texts = matches.get_raw(key.flag).map(|raw| raw.map(OsString::from).collect()).unwrap_or_default();
+        let texts =
+            matches.get_raw(key.flag).map(|raw| raw.map(OsString::from).collect()).unwrap_or_default();
         layer.set(key, texts, Origin::Flag(format!("--{}", key.flag)));
     }
     layer

@@ -35,6 +35,8 @@ pub(crate) enum Kind {
     Unreadable,
     /// A file or directory of this machine.
     Path,
+    /// Any text.
+    Text,
     /// What is known by name only: whoever sets it is told so.
     NotYet,
 }
@@ -127,6 +129,8 @@ const FORM: Kind = Kind::Choice(&["text", "json"]);
 pub(crate) const KEYS: &[Key] = &[
     Key::one("hadoop-conf", Kind::Path, "DIR", "Directory of core-site.xml and hdfs-site.xml; else HADOOP_CONF_DIR, else $HADOOP_HOME/etc/hadoop"),
     Key::many("define", "hadoop", Kind::Property, "KEY=VALUE", "Hadoop property, over those of the files"),
+    Key::one("kerberos-principal", Kind::Text, "NAME", "Kerberos principal; else the one of the ticket"),
+    Key::one("kerberos-keytab", Kind::Path, "FILE", "Keytab of the principal"),
     Key::one("format", FORM, "FORMAT", "Form of the result on stdout").or("text"),
     Key::one("log-format", FORM, "FORMAT", "Form of what goes to stderr").or("text"),
     Key::one("color", WHEN, "WHEN", "Colours on stderr").or("auto"),

@@ -37,8 +37,7 @@ impl fmt::Display for Origin {
             Self::File { path, line, profile: Some(profile) } => {
                 write!(f, "{path}:{line} (profile {profile})")
             }
-            Self::Environment(name) => f.write_str(name),
-            Self::Flag(name) => f.write_str(name),
+            Self::Environment(name) | Self::Flag(name) => f.write_str(name),
         }
     }
 }

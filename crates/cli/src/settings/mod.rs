@@ -73,8 +73,10 @@ impl Settings {
         match (&file, &typed.profile) {
             (Some(path), profile) => merged.under(file::read(path, profile.as_deref())?),
             (None, Some(profile)) => {
-                return Err(Failure::usage(format_args!("there is no configuration file for profile `{profile}`"))
-                    .hint("name the file with `--config FILE`"));
+                return Err(Failure::usage(format_args!(
+                    "there is no configuration file for profile `{profile}`"
+                ))
+                .hint("name the file with `--config FILE`"));
             }
             (None, None) => {}
         }
@@ -88,9 +90,18 @@ impl Settings {
 
     /// Returns every setting that the command takes, with its value if it has one.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&'static keys::Key, Option<&Given>)> {
-        KEYS.iter()
-            .filter(|key| self.groups.contains(&key.group))
-            .map(|key| (key, self.merged.get(key.flag)))
+        KEYS.iter().filter(|key| self.groups.contains(&key.group)).map(|key| (key, self.merged.get(key.flag)))
+    }
+
+    /// Returns what was typed of places and policy, flag by flag; the roots last.
+    pub(crate) fn typed(&self) -> Vec<(&'static str, String)> {
+        let mut typed = Vec::new();
+        for (key, given) in self.all().filter(|(key, _)| matches!(key.group, Group::Places | Group::Policy)) {
+            let Some(given) = given.filter(|given| matches!(given.origin, Origin::Flag(_))) else { continue };
+            typed.extend(given.texts.iter().map(|text| (key.flag, text.to_string_lossy().into_owned())));
+        }
+        typed.sort_by_key(|(flag, _)| *flag == "root");
+        typed
     }
 
     /// Returns a setting as it was given.

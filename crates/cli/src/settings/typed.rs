@@ -57,7 +57,8 @@ impl Settings {
     }
 
     fn required<T>(&self, flag: &str, read: impl Fn(&OsStr) -> Result<T, String>) -> Outcome<T> {
-        self.read(flag, read)?.ok_or_else(|| Failure::failed(format_args!("the setting `{flag}` has no value")))
+        self.read(flag, read)?
+            .ok_or_else(|| Failure::failed(format_args!("the setting `{flag}` has no value")))
     }
 
     fn switch(&self, flag: &str) -> Outcome<bool> {
@@ -66,6 +67,11 @@ impl Settings {
 
     fn word(&self, flag: &str) -> &str {
         self.given(flag).and_then(|given| given.texts.first()).and_then(|text| text.to_str()).unwrap_or("")
+    }
+
+    /// Returns a setting that is any text.
+    pub(crate) fn text(&self, flag: &str) -> Option<String> {
+        self.given(flag)?.texts.first()?.to_str().map(str::to_owned)
     }
 
     fn locations(&self, flag: &str) -> Outcome<Vec<Location>> {
@@ -115,9 +121,7 @@ impl Settings {
     /// Returns the directory for the records of runs.
     pub(crate) fn state_dir(&self) -> Outcome<PathBuf> {
         let named = self.given("state-dir").and_then(|given| given.texts.first()).map(PathBuf::from);
-        let absolute = |name: &str| {
-            std::env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute())
-        };
+        let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
         named
             .or_else(|| absolute("XDG_STATE_HOME").map(|dir| dir.join("chksweep")))
             .or_else(|| absolute("HOME").map(|dir| dir.join(".local/state/chksweep")))

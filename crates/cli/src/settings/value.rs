@@ -26,6 +26,7 @@ pub(crate) fn check(kind: Kind, text: &OsStr) -> Result<(), String> {
         Kind::Property => property(text).map(drop),
         Kind::Retention => retention(text).map(drop),
         Kind::Unreadable => unreadable(text).map(drop),
+        Kind::Text => utf8(text).map(drop),
         Kind::DeadJob | Kind::Location | Kind::Path if text.is_empty() => Err("is empty".to_owned()),
         Kind::DeadJob | Kind::Location | Kind::Path | Kind::NotYet => Ok(()),
     }
@@ -85,7 +86,10 @@ pub(crate) fn choice<'w>(words: &[&'w str], text: &OsStr) -> Result<&'w str, Str
 /// Reads the id of a job.
 pub(crate) fn job(text: &OsStr) -> Result<JobId, String> {
     JobId::parse(&text.as_bytes().to_ascii_lowercase()).ok_or_else(|| {
-        format!("`{}` is not the id of a job: 32 hex digits, as its directory is named", printable(text.as_bytes()))
+        format!(
+            "`{}` is not the id of a job: 32 hex digits, as its directory is named",
+            printable(text.as_bytes())
+        )
     })
 }
 
@@ -141,7 +145,9 @@ pub(crate) fn retention(text: &OsStr) -> Result<RetentionRule, String> {
         one_job: false,
     };
     if matches.is_empty() || matches.contains('=') {
-        return Err("begins with the id of a job or a glob over paths, as in `*/nightly-*,keep-last=3`".into());
+        return Err(
+            "begins with the id of a job or a glob over paths, as in `*/nightly-*,keep-last=3`".into()
+        );
     }
     for part in parts {
         let (key, value) = part.split_once('=').ok_or_else(|| format!("`{part}` is not KEY=VALUE"))?;

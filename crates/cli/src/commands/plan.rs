@@ -1,0 +1,145 @@
+//! `plan`, and `run` without `--execute`: the dry run.
+
+use std::path::Path;
+
+use chksweep_core::plan::{Plan, Summary};
+use serde::Serialize;
+
+use crate::app::Context;
+use crate::args::{PlanArgs, RunArgs};
+use crate::exit::Exit;
+use crate::failure::Outcome;
+use crate::output::breakdown::Breakdown;
+use crate::output::plan::PlanView;
+use crate::pipeline::{self, Planned, Scope};
+use crate::planfile::{self, Contents};
+use crate::printer::escaped;
+
+/// What the dry run does besides planning.
+#[derive(Clone, Copy, Debug)]
+struct Options<'a> {
+    output: Option<&'a Path>,
+    all: bool,
+    detailed_exitcode: bool,
+}
+
+/// The document of `plan`: the summary, and the digest of the file.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    summary: &'a Summary,
+    sha256: Option<&'a str>,
+}
+
+/// Plans, and shows the plan.
+pub(crate) async fn run(args: &PlanArgs, context: &Context) -> Outcome {
+    let scope = Scope::from_settings(context)?;
+    let planned = pipeline::dry_run(context, scope, args.as_of).await?;
+    let output = args.output.as_deref();
+    show(planned, context, Options { output, all: args.all, detailed_exitcode: args.detailed_exitcode })
+}
+
+/// Plans as `run` would, and shows the plan.
+pub(crate) async fn dry_run(args: &RunArgs, context: &Context) -> Outcome {
+    let scope = Scope::from_settings(context)?;
+    let planned = pipeline::dry_run(context, scope, None).await?;
+    show(planned, context, Options { output: None, all: args.all, detailed_exitcode: args.detailed_exitcode })
+}
+
+fn show(planned: Planned, context: &Context, options: Options<'_>) -> Outcome {
+    let inventory = planned.look.collected.inventory;
+    let mut plan = planned.plan.into_plan();
+    let breakdown = Breakdown::new(&inventory, &plan.decisions);
+    let mut digest = None;
+    if let Some(path) = options.output {
+        plan.summary.plan = Some(path.display().to_string());
+        let contents = Contents { plan: &plan, inventory: &inventory, all: options.all };
+        digest = Some(planfile::write(path, contents)?);
+    }
+    let mut exit = pipeline::exit_of(&plan);
+    if options.detailed_exitcode && breakdown.sweeps() {
+        exit = exit.and(Exit::SomethingToSweep);
+    }
+    if context.printer.is_json() {
+        context.printer.json(exit, &Document { summary: &plan.summary, sha256: digest.as_deref() })?;
+    } else {
+        let view = PlanView { plan: &plan, inventory: &inventory, breakdown: &breakdown };
+        let next = next(context, &plan, &breakdown, digest.as_deref());
+        context.printer.text(|out| {
+            view.write(out)?;
+            writeln!(out)?;
+            next.iter().try_for_each(|line| writeln!(out, "{}", escaped(line)))
+        })?;
+        pipeline::print_problems(context, &plan.summary.problems);
+    }
+    first_sweep(context, &plan);
+    Ok(exit)
+}
+
+/// Returns what to type next.
+fn next(context: &Context, plan: &Plan, breakdown: &Breakdown, digest: Option<&str>) -> Vec<String> {
+    match (&plan.summary.plan, digest) {
+        _ if !breakdown.sweeps() => vec!["Nothing would be swept.".to_owned()],
+        (Some(file), Some(digest)) => {
+            let mut lines = vec![format!("The plan is in {file}, sha256 {digest}")];
+            if plan.brakes.is_empty() {
+                lines.push(format!("Next: chksweep apply {} --digest {digest}", quoted(file)));
+            }
+            lines
+        }
+        _ => vec![format!("Next: chksweep plan {} -o plan.jsonl.zst", options(context, &[]))],
+    }
+}
+
+/// A brake that holds is loosened for a first sweep, on purpose and after a look at the plan.
+fn first_sweep(context: &Context, plan: &Plan) {
+    let sweep = plan.summary.decisions.sweep;
+    let mut loosened: Vec<(&str, String)> = Vec::new();
+    for brake in &plan.brakes {
+        let value = match brake.limit.as_str() {
+            "max-sweep-ratio" => "1".to_owned(),
+            "max-sweep-files" => sweep.files.to_string(),
+            "max-sweep-bytes" => sweep.bytes.to_string(),
+            "max-sweep-jobs" => plan.summary.jobs.len().to_string(),
+            // The others mean that something is wrong, not that there is much.
+            _ => return,
+        };
+        if !loosened.iter().any(|(limit, _)| *limit == brake.limit) {
+            loosened.push((&brake.limit, value));
+        }
+    }
+    if loosened.is_empty() {
+        return;
+    }
+    let plan = options(context, &loosened);
+    context.printer.hint(&format!(
+        "for a first, reviewed sweep: `chksweep plan {plan} -o first.jsonl.zst`, then `chksweep apply \
+         first.jsonl.zst --digest SHA256`"
+    ));
+}
+
+/// Returns the options and roots of this command line, with some limits replaced.
+fn options(context: &Context, replaced: &[(&str, String)]) -> String {
+    let typed = context.settings.typed();
+    let kept = typed.iter().filter(|(flag, _)| !replaced.iter().any(|(limit, _)| flag == limit));
+    let mut words: Vec<String> = Vec::new();
+    for (flag, value) in kept {
+        if *flag == "root" {
+            words.push(quoted(value));
+        } else {
+            words.push(format!("--{flag}={}", quoted(value)));
+        }
+    }
+    words.extend(replaced.iter().map(|(limit, value)| format!("--{limit}={value}")));
+    words.join(" ")
+}
+
+/// Returns a word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
