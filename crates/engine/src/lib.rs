@@ -19,8 +19,8 @@ pub mod pace;
 pub mod pins;
 pub mod records;
 pub mod run;
-mod settle;
 pub mod stores;
+mod settle;
 #[cfg(test)]
 mod testing;
 

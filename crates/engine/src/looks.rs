@@ -13,9 +13,11 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 
 use chksweep_core::plan::{Look, Looks, OwnMove, Problem};
-use chksweep_core::{Equivalence, Location, layout};
+use chksweep_core::{Equivalence, Location};
 use chksweep_store::{ErrorKind, MutateStore, ReadStore, StoreError};
 use sha2::{Digest as _, Sha256};
+
+use crate::own;
 
 /// The name of the record in `.chksweep`.
 const LOOKS: &[u8] = b"looks.json";
@@ -43,7 +45,7 @@ pub fn local_path(state_dir: &Path, roots: &[Location], equivalence: &Equivalenc
 
 /// Returns where the record beside a root lies.
 pub fn stored_path(root: &Location) -> Location {
-    root.child(layout::OWN).child(LOOKS)
+    own::own_directory(root).child(LOOKS)
 }
 
 /// Reads the record on this machine; an empty one where there is none, and a problem where it cannot be read.
@@ -110,7 +112,7 @@ pub fn save_local(path: &Path, looks: &Looks) -> io::Result<()> {
 /// What the store says; which of the two records is there is then unknown.
 pub async fn save_stored(store: &dyn MutateStore, root: &Location, looks: &Looks) -> Result<(), StoreError> {
     let bytes = serde_json::to_vec(looks).unwrap_or_default();
-    store.make_directories(&root.child(layout::OWN), true).await?;
+    own::make_own(store, &own::own_directory(root)).await?;
     store.replace(&stored_path(root), &bytes).await
 }
 

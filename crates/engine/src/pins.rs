@@ -5,8 +5,10 @@
 
 use std::str::Utf8Error;
 
-use chksweep_core::{Location, layout};
+use chksweep_core::Location;
 use chksweep_store::{ErrorKind, MutateStore, ReadStore, StoreError};
+
+use crate::own;
 
 /// The name of the file, in `.chksweep`.
 const PINS: &[u8] = b"pins";
@@ -42,7 +44,7 @@ pub enum PinError {
 
 /// Returns where the pins of a root are kept.
 pub fn file_of(root: &Location) -> Location {
-    root.child(layout::OWN).child(PINS)
+    own::own_directory(root).child(PINS)
 }
 
 /// Reads the pins of a root; none where there is no file.
@@ -103,7 +105,7 @@ async fn read_text(store: &dyn ReadStore, root: &Location) -> Result<String, Pin
 }
 
 async fn write(store: &dyn MutateStore, root: &Location, text: &str) -> Result<(), PinError> {
-    store.make_directories(&root.child(layout::OWN), true).await.map_err(PinError::Store)?;
+    own::make_own(store, &own::own_directory(root)).await.map_err(PinError::Store)?;
     store.replace(&file_of(root), text.as_bytes()).await.map_err(PinError::Store)
 }
 

@@ -5,14 +5,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use chksweep_core::{Location, layout};
+use chksweep_core::Location;
 use chksweep_store::{Entry, EntryKind, ErrorKind, ReadStore, StoreError};
 
 use super::pool::Pool;
 use super::roots::Root;
 use super::run_record;
-use super::visit::QUARANTINE;
 use crate::collected::{QuarantinedFile, QuarantinedRun};
+use crate::own;
 
 /// Lists the quarantines of some directories that may hold a `.chksweep`.
 pub(super) async fn list(
@@ -57,7 +57,7 @@ pub(super) async fn list(
 
 /// Returns the runs in one quarantine; none of them is complete when there may be more.
 async fn runs_of(base: &Location, store: &Arc<dyn ReadStore>) -> Vec<QuarantinedRun> {
-    let home = base.child(layout::OWN).child(QUARANTINE);
+    let home = own::quarantine_directory(base);
     let mut names: Vec<Vec<u8>> = Vec::new();
     let mut sink = |entry: Entry<'_>| {
         if entry.kind == EntryKind::Directory {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use chksweep_core::{Location, Timestamp, layout};
+use chksweep_core::{Location, Timestamp};
 use chksweep_store::ReadStore;
 use serde::Deserialize;
 
-/// The directory in `.chksweep` that holds the records of runs.
-const RUNS: &[u8] = b"runs";
+use crate::own;
+
 /// No first line is longer than this.
 const LONGEST_LINE: usize = 1 << 20;
 
@@ -20,7 +20,7 @@ struct Start {
 /// Returns when the run started that is recorded under `base`; nothing where that cannot be told, which counts as
 /// now: what it moved keeps like any other metadata.
 pub(super) async fn started_at(store: &Arc<dyn ReadStore>, base: &Location, run: &[u8]) -> Option<Timestamp> {
-    let path = base.child(layout::OWN).child(RUNS).child(&[run, b".jsonl"].concat());
+    let path = own::journal_file(base, std::str::from_utf8(run).ok()?);
     let mut reader = store.open(&path).await.ok()?;
     let mut line: Vec<u8> = Vec::new();
     while let Some(piece) = reader.next().await.ok()? {

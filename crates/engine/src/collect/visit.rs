@@ -10,6 +10,7 @@ use chksweep_store::{Entry, EntryKind, ReadStore, StoreError};
 
 use super::run_record;
 use super::sighting::{self, Newest, Sighting, Stamp};
+use crate::own;
 
 /// A directory in which metadata may lie.
 #[derive(Clone, Debug)]
@@ -129,7 +130,7 @@ fn next_visits(visit: &Visit, mut names: Vec<Vec<u8>>) -> Vec<Visit> {
         let is_own = name == layout::OWN;
         let area = match &visit.area {
             Area::Root(_) | Area::Below(_) if is_own => {
-                location = location.child(QUARANTINE);
+                location = own::quarantine_directory(&visit.location);
                 Area::Quarantine { base: visit.location.clone() }
             }
             Area::Root(region) | Area::Below(region) if region.holes.contains(&location) => continue,
@@ -152,9 +153,6 @@ fn next_visits(visit: &Visit, mut names: Vec<Vec<u8>>) -> Vec<Visit> {
     next.extend(then.map(|first| *first));
     next
 }
-
-/// The directory in `.chksweep` that holds what runs set aside.
-pub(super) const QUARANTINE: &[u8] = b"quarantine";
 
 fn is_state_directory(name: &[u8]) -> bool {
     matches!(
