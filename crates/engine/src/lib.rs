@@ -19,8 +19,8 @@ pub mod pace;
 pub mod pins;
 pub mod records;
 pub mod run;
-pub mod stores;
 mod settle;
+pub mod stores;
 #[cfg(test)]
 mod testing;
 
