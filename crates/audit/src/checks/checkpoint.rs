@@ -4,11 +4,11 @@ use chksweep_core::layout::METADATA;
 use chksweep_core::plan::Rule;
 use chksweep_core::{DirectoryId, Location, NameRef, Timestamp};
 
-use super::Evidence;
+use super::{Evidence, refuse_by_directory};
 use crate::jobs::{is_same_tree, is_within};
 use crate::report::Report;
 use crate::snapshots::{Snapshot, is_same_lineage};
-use crate::view::{View, Zone};
+use crate::view::{SweptFile, View, Zone};
 
 /// A file beside a `_metadata` goes only if that can be read: else it may be the one that names it.
 pub(super) fn check_unreferenced_exclusive(evidence: &Evidence<'_>, report: &mut Report) {
@@ -24,18 +24,9 @@ pub(super) fn check_unreferenced_exclusive(evidence: &Evidence<'_>, report: &mut
 
 /// What lies in a `chk-N` without `_metadata` goes only when that checkpoint was overtaken, or the job is dead.
 pub(super) fn check_abandoned_checkpoint(evidence: &Evidence<'_>, report: &mut Report) {
-    let view = &evidence.view;
-    let mut last: Option<(DirectoryId, Option<&'static str>)> = None;
-    for swept in view.files.iter().filter(|swept| swept.rule == Rule::AbandonedCheckpoint) {
-        let against = match last {
-            Some((directory, against)) if directory == swept.directory => against,
-            Some(_) | None => against_abandoned(evidence, swept.directory),
-        };
-        last = Some((swept.directory, against));
-        if let Some(message) = against {
-            report.at("abandoned-checkpoint", &view.location_of(swept), message);
-        }
-    }
+    let takes = |swept: &SweptFile| swept.rule == Rule::AbandonedCheckpoint;
+    let against = |swept: &SweptFile| against_abandoned(evidence, swept.directory);
+    refuse_by_directory(evidence, report, "abandoned-checkpoint", takes, against);
 }
 
 fn against_abandoned(evidence: &Evidence<'_>, directory: DirectoryId) -> Option<&'static str> {
@@ -85,22 +76,14 @@ fn written_in(view: &View<'_>, directory: DirectoryId) -> Option<Timestamp> {
 /// Files of `chk-N` directories of a job without `shared` and without metadata may be those of Flink 1.4 and older,
 /// which HA files alone point at.
 pub(super) fn check_old_layout(evidence: &Evidence<'_>, report: &mut Report) {
-    let view = &evidence.view;
-    if view.input.policy.no_ha {
+    if evidence.view.input.policy.no_ha {
         return;
     }
-    let mut last: Option<(DirectoryId, bool)> = None;
-    for swept in view.files.iter().filter(|swept| swept.rule == Rule::AbandonedCheckpoint) {
-        let old = match last {
-            Some((directory, old)) if directory == swept.directory => old,
-            Some(_) | None => may_be_old_layout(evidence, swept.directory),
-        };
-        last = Some((swept.directory, old));
-        if old {
-            let message = "its job has neither `shared` nor metadata: only HA files may point at it";
-            report.at("old-layout", &view.location_of(swept), message);
-        }
-    }
+    let takes = |swept: &SweptFile| swept.rule == Rule::AbandonedCheckpoint;
+    refuse_by_directory(evidence, report, "old-layout", takes, |swept| {
+        may_be_old_layout(evidence, swept.directory)
+            .then_some("its job has neither `shared` nor metadata: only HA files may point at it")
+    });
 }
 
 fn may_be_old_layout(evidence: &Evidence<'_>, checkpoint: DirectoryId) -> bool {
@@ -116,18 +99,9 @@ fn may_be_old_layout(evidence: &Evidence<'_>, checkpoint: DirectoryId) -> bool {
 /// What lies in a savepoint without `_metadata` goes only when it is long untouched, nothing in it is named, and an
 /// earlier look saw the same; or when somebody says that such may go.
 pub(super) fn check_incomplete_savepoint(evidence: &Evidence<'_>, report: &mut Report) {
-    let view = &evidence.view;
-    let mut last: Option<(DirectoryId, Option<&'static str>)> = None;
-    for swept in view.files.iter().filter(|swept| swept.rule == Rule::IncompleteSavepoint) {
-        let against = match last {
-            Some((directory, against)) if directory == swept.directory => against,
-            Some(_) | None => against_incomplete_savepoint(evidence, swept.directory),
-        };
-        last = Some((swept.directory, against));
-        if let Some(message) = against {
-            report.at("incomplete-savepoint", &view.location_of(swept), message);
-        }
-    }
+    let takes = |swept: &SweptFile| swept.rule == Rule::IncompleteSavepoint;
+    let against = |swept: &SweptFile| against_incomplete_savepoint(evidence, swept.directory);
+    refuse_by_directory(evidence, report, "incomplete-savepoint", takes, against);
 }
 
 /// Returns what speaks against taking a savepoint directory as never completed.

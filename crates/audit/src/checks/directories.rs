@@ -8,7 +8,6 @@ use super::checkpoint::{against_incomplete_savepoint, has_metadata};
 use super::state::against_running_state;
 use crate::report::Report;
 use crate::view::{SweptDirectory, View, Zone};
-use crate::voices::home;
 
 /// Whatever lies in a swept directory is swept as well; also what appeared after the candidates were listed.
 pub(super) fn check_left_empty(evidence: &Evidence<'_>, report: &mut Report) {
@@ -148,6 +147,6 @@ fn has_kept_checkpoint(evidence: &Evidence<'_>, at: usize, id: Option<JobId>) ->
     let group: Vec<usize> = id.map_or_else(|| vec![at], |id| jobs.of_id(id).to_vec());
     group.iter().filter_map(|at| jobs.get(*at)).any(|job| {
         let snapshots = evidence.snapshots.of_job(view, view.location(job.directory));
-        snapshots.iter().any(|snapshot| !snapshot.retired && home(snapshot.file) == &snapshot.file.location)
+        snapshots.iter().any(|snapshot| !snapshot.retired)
     })
 }

@@ -14,6 +14,7 @@ mod state;
 mod sums;
 mod unreadable;
 
+use chksweep_core::DirectoryId;
 use chksweep_core::plan::{Plan, PlanInput};
 
 use crate::jobs::Jobs;
@@ -21,7 +22,7 @@ use crate::names::Names;
 use crate::outsiders::Outsiders;
 use crate::report::Report;
 use crate::snapshots::Snapshots;
-use crate::view::View;
+use crate::view::{SweptFile, View};
 use crate::voices::{Voice, voices};
 
 /// Everything that the checks look things up in.
@@ -49,6 +50,25 @@ pub(crate) fn all(input: &PlanInput<'_>, plan: &Plan) -> Report {
         check(&evidence, &mut report);
     }
     report
+}
+
+/// Refuses files of which something speaks against the directory: asks once for each, since files come by directory.
+fn refuse_by_directory(
+    evidence: &Evidence<'_>,
+    report: &mut Report,
+    invariant: &'static str,
+    takes: impl Fn(&SweptFile) -> bool,
+    against: impl Fn(&SweptFile) -> Option<&'static str>,
+) {
+    let view = &evidence.view;
+    let mut last: Option<(DirectoryId, Option<&'static str>)> = None;
+    for swept in view.files.iter().filter(|swept| takes(swept)) {
+        let known = last.filter(|(directory, _)| *directory == swept.directory);
+        let (_, message) = *last.insert(known.unwrap_or_else(|| (swept.directory, against(swept))));
+        if let Some(message) = message {
+            report.at(invariant, &view.location_of(swept), message);
+        }
+    }
 }
 
 /// The checks, in the order in which their findings are told.

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use chksweep_core::plan::{MetadataFile, Rule};
 use chksweep_core::{Content, DirectoryId, Kind, Location};
 
-use super::Evidence;
 use super::place::tells_a_job;
+use super::{Evidence, refuse_by_directory};
 use crate::jobs::is_within;
 use crate::report::Report;
 use crate::retention::{Retention, candidates};
@@ -199,17 +199,9 @@ impl<'a> Savepoints<'a> {
 /// for that long, and no other job names anything in it.
 pub(super) fn check_expired_job(evidence: &Evidence<'_>, report: &mut Report) {
     let view = &evidence.view;
-    let mut last: Option<(DirectoryId, Option<&'static str>)> = None;
-    for swept in view.files.iter().filter(|swept| swept.rule == Rule::ExpiredJob) {
-        let against = match last {
-            Some((directory, against)) if directory == swept.directory => against,
-            Some(_) | None => against_expired(evidence, swept.directory),
-        };
-        last = Some((swept.directory, against));
-        if let Some(message) = against {
-            report.at("expired-job", &view.location_of(swept), message);
-        }
-    }
+    let takes = |swept: &SweptFile| swept.rule == Rule::ExpiredJob;
+    let against = |swept: &SweptFile| against_expired(evidence, swept.directory);
+    refuse_by_directory(evidence, report, "expired-job", takes, against);
     for swept in view.directories.iter().filter(|swept| swept.rule == Rule::ExpiredJob) {
         if let Some(message) = against_expired(evidence, swept.directory) {
             report.at("expired-job", view.location(swept.directory), message);

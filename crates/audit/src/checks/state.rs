@@ -5,11 +5,11 @@ use chksweep_core::layout;
 use chksweep_core::plan::{OperatorStateSearch, Rule};
 use chksweep_core::{DirectoryId, Kind, Timestamp};
 
-use super::Evidence;
 use super::place::{is_old_changelog, merged_job, tells_a_job};
+use super::{Evidence, refuse_by_directory};
 use crate::jobs::Owner;
 use crate::report::Report;
-use crate::view::{View, Zone};
+use crate::view::{SweptFile, View, Zone};
 use crate::voices::{Voice, home};
 
 /// A file of `shared` goes only behind the frontier of its own job directory, or when the job is dead.
@@ -48,19 +48,20 @@ fn frontier_of(evidence: &Evidence<'_>, shared: DirectoryId) -> Option<Timestamp
 /// too, now or at the last look.
 pub(super) fn check_running_state(evidence: &Evidence<'_>, report: &mut Report) {
     let view = &evidence.view;
-    let mut last: Option<(DirectoryId, Option<&'static str>)> = None;
     let takes = |rule| rule == Rule::UnreferencedRunningState;
-    for swept in view.files.iter().filter(|swept| takes(swept.rule)) {
-        let against = match last {
-            Some((directory, against)) if directory == swept.directory => against,
-            Some(_) | None if is_old_changelog(view, swept) => against_any_job(evidence),
-            Some(_) | None => against_running_state(evidence, swept.directory),
-        };
-        last = Some((swept.directory, against));
-        if let Some(message) = against {
-            report.at("running-state", &view.location_of(swept), message);
-        }
-    }
+    refuse_by_directory(
+        evidence,
+        report,
+        "running-state",
+        |swept| takes(swept.rule),
+        |swept| {
+            if is_old_changelog(view, swept) {
+                against_any_job(evidence)
+            } else {
+                against_running_state(evidence, swept.directory)
+            }
+        },
+    );
     for swept in view.directories.iter().filter(|swept| takes(swept.rule)) {
         if let Some(message) = against_running_state(evidence, swept.directory) {
             report.at("running-state", view.location(swept.directory), message);
@@ -115,22 +116,13 @@ fn against_any_job(evidence: &Evidence<'_>) -> Option<&'static str> {
 /// A file right in `taskowned` goes only when the operator state of every snapshot that may hold its name was
 /// searched: write-ahead sinks name files nowhere else.
 pub(super) fn check_operator_state_searched(evidence: &Evidence<'_>, report: &mut Report) {
-    let view = &evidence.view;
-    let mut last: Option<(DirectoryId, bool)> = None;
-    for swept in view.files.iter().filter(|swept| view.area(swept.directory).zone == Zone::TaskOwned) {
-        if swept.rule == Rule::StagingFile {
-            continue;
-        }
-        let searched = match last {
-            Some((directory, searched)) if directory == swept.directory => searched,
-            Some(_) | None => all_searched(evidence, swept.directory),
-        };
-        last = Some((swept.directory, searched));
-        if !searched {
-            let message = "operator state that may name it was not searched";
-            report.at("operator-state-searched", &view.location_of(swept), message);
-        }
-    }
+    let takes = |swept: &SweptFile| {
+        evidence.view.area(swept.directory).zone == Zone::TaskOwned && swept.rule != Rule::StagingFile
+    };
+    refuse_by_directory(evidence, report, "operator-state-searched", takes, |swept| {
+        (!all_searched(evidence, swept.directory))
+            .then_some("operator state that may name it was not searched")
+    });
 }
 
 fn all_searched(evidence: &Evidence<'_>, directory: DirectoryId) -> bool {

@@ -1,6 +1,6 @@
 //! Checkpoints and savepoints that were never completed, and what lies beside completed ones.
 
-use chksweep_core::plan::Rule;
+use chksweep_core::plan::{Look, Rule};
 use chksweep_core::policy::DeadJob;
 use chksweep_core::{Age, JobId, Kind};
 
@@ -94,6 +94,9 @@ fn checkpoints_of_old_releases_are_pointed_at_by_ha_alone() {
     let mut declared = world.clone();
     declared.policy.dead_jobs.push(DeadJob::Id(JobId::parse(A.as_bytes()).unwrap()));
     declared.passes();
+    // `shared` is younger than that layout.
+    let mut young = world.clone();
+    young.directory(&format!("/r/{A}/shared")).passes();
     world.policy.no_ha = true;
     world.passes();
 }
@@ -120,6 +123,17 @@ fn an_incomplete_savepoint_is_long_untouched_and_was_seen_before() {
     // What somebody allows.
     world.policy.incomplete_savepoints = true;
     world.passes();
+    // Another tree, and one young file among old ones.
+    let other = format!("{SAVEPOINT}/{}", uuid(2));
+    let mut world = incomplete();
+    world.looks.directories.insert(
+        crate::world::at(SAVEPOINT).to_string(),
+        Look { tree: "0".to_owned(), since: days(9), named_by: Vec::new() },
+    );
+    world.refused(&["incomplete-savepoint"]);
+    let mut world = incomplete();
+    world.file(&other).written(&other, days(2)).seen(SAVEPOINT, days(1));
+    world.refused(&["incomplete-savepoint"]);
     // A look from the future.
     let mut world = incomplete();
     world.as_of = NOW.plus(Age::hours(24));

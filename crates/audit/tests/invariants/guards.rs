@@ -73,6 +73,14 @@ fn too_many_dangling_references_need_a_brake() {
         plan.header.brakes.push(brake);
     };
     many.passes();
+    // Which of two is the newest cannot be told, and one of them is whole.
+    let mut two = world();
+    let mut says = Says::at(&format!("/r/{B}/chk-6/_metadata")).written(days(25));
+    for number in 100..=199 {
+        says = says.names(&shared(B, number));
+    }
+    two.says(says.names(&shared(B, 200)).names(&shared(B, 201)));
+    two.gone(&shared(B, 200)).gone(&shared(B, 201)).passes();
     // Dead jobs never count.
     let mut dead = world();
     dead.gone(&shared(B, 100)).gone(&shared(B, 101)).seen(&format!("/r/{B}"), days(2)).passes();

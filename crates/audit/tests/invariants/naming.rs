@@ -84,7 +84,7 @@ fn uuids_found_in_any_bytes_protect() {
 #[test]
 fn metadata_speaks_from_the_quarantine_for_min_age() {
     let original = format!("/r/{A}/chk-4/_metadata");
-    for (moved, speaks) in [(Some(hours(23)), true), (None, true), (Some(hours(25)), false)] {
+    for (moved, speaks) in [(Some(hours(23)), true), (None, true), (Some(hours(24)), false)] {
         let mut world = two_files();
         let lies = format!("/r/.chksweep/quarantine/run/{A}/chk-4/_metadata");
         world.says(Says::at(&lies).quarantined(&original, moved).names(&shared(A, 2)));
@@ -186,6 +186,23 @@ fn a_checkpoint_that_is_pointed_at_by_number_stays_whole() {
             world.passes();
         }
     }
+}
+
+#[test]
+fn a_checkpoint_that_goes_itself_keeps_no_metadata() {
+    let metadata = |number: u8| format!("/r/{A}/chk-{number}/_metadata");
+    let mut world = World::new("/r");
+    world.policy.keep_last = Some(1);
+    world.policy.no_ha = true;
+    for number in 1..=3 {
+        let says = Says::at(&metadata(number)).written(days(20 - u64::from(number)));
+        world.says(if number == 2 { says.points_at(1) } else { says });
+    }
+    world.sweep(&metadata(1), Rule::RetiredCheckpoint).refused(&["reference-checkpoint"]);
+    world.sweep(&metadata(2), Rule::RetiredCheckpoint).passes();
+    // Any other file of the one that is pointed at stays for now.
+    let exclusive = format!("/r/{A}/chk-1/{}", uuid(3));
+    world.file(&exclusive).sweep(&exclusive, Rule::UnreferencedExclusive).refused(&["reference-checkpoint"]);
 }
 
 #[test]

@@ -150,6 +150,11 @@ fn the_first_rule_that_matches_replaces_the_retention() {
         expire_jobs_after: None,
         one_job: false,
     };
+    // That of another job is nothing to this one.
+    let mut world = four();
+    world.policy.keep_last = None;
+    world.policy.rules = vec![rule(B, Some(1))];
+    world.refused(&["retired-checkpoint"]);
     for (matches, keep_last, retires) in [
         (A.to_owned(), Some(3), true),
         (A.to_owned(), Some(4), false),
@@ -212,6 +217,8 @@ fn savepoints_go_only_by_a_policy_for_them() {
     let mut world = savepoints("abcdef");
     world.passes();
     world.sweep(&savepoint("abcdef", 2), Rule::RetiredSavepoint).passes();
+    let staging = format!("/r/{A}/chk-9/._metadata.inprogress.1");
+    world.file(&staging).sweep(&staging, Rule::StagingFile);
     world.sweep(&savepoint("abcdef", 3), Rule::RetiredSavepoint).refused(&["retired-savepoint"]);
     let mut world = savepoints("abcdef");
     world.policy.savepoint_keep_within = Some(Age::days(60));

@@ -257,6 +257,18 @@ fn who_named_something_at_the_last_look_must_be_dead_too() {
     let mut world = changelog();
     world.seen_named(&format!("/r/{A}"), days(2), &[&other]);
     world.refused(&["running-state"]);
+    world.policy.dead_jobs.push(DeadJob::Id(job(B)));
+    world.passes();
+}
+
+#[test]
+fn one_dead_job_says_nothing_of_the_next() {
+    let living = format!("/r/{B}/dstl/{}", uuid(2));
+    let mut world = changelog();
+    world.says(Says::at(&format!("/r/{B}/chk-5/_metadata"))).file(&living);
+    world.sweep(&living, Rule::UnreferencedRunningState);
+    let findings = world.check().unwrap_err();
+    assert_eq!((findings.count, findings.findings[0].path.clone()), (1, Some(at(&living).to_string())));
 }
 
 #[test]
@@ -285,6 +297,61 @@ fn the_id_in_a_merged_directory_narrows() {
     world.refused(&["running-state", "directory"]);
     world.policy.dead_jobs.push(DeadJob::Id(job(B)));
     world.passes();
+}
+
+#[test]
+fn the_id_in_a_merged_directory_is_not_that_of_the_directory_above() {
+    let directory = format!("/r/{A}/taskowned/job_{B}_tm_x");
+    let file = format!("{directory}/{}", uuid(1));
+    let mut world = quiet(&file);
+    world.sweep_directory(&directory, Rule::UnreferencedRunningState).passes();
+    world.policy.trust_quiescence = false;
+    world.policy.dead_jobs = vec![DeadJob::Id(job(A))];
+    world.refused(&["running-state", "directory"]);
+    world.policy.dead_jobs = vec![DeadJob::Path(format!("file:///r/{A}"))];
+    world.passes();
+    // The job that it tells has two directories, of which one is declared dead.
+    world.policy.dead_jobs = vec![DeadJob::Path(format!("file:///r/{B}"))];
+    world.directory(&format!("/r/{B}")).directory(&format!("/r/x/{B}"));
+    world.refused(&["running-state", "directory"]);
+    world.policy.dead_jobs.push(DeadJob::Path(format!("file:///r/x/{B}")));
+    world.passes();
+}
+
+#[test]
+fn a_job_without_an_id_is_dead_only_as_a_whole() {
+    let file = format!("/r/taskowned/{}", uuid(1));
+    let mut world = World::new("/r");
+    world
+        .says(Says::at("/r/chk-5/_metadata").written(days(2)))
+        .file(&file)
+        .sweep(&file, Rule::UnreferencedRunningState);
+    world.refused(&["running-state"]);
+    world.policy.dead_jobs = vec![DeadJob::Id(job(A))];
+    world.refused(&["running-state"]);
+    world.policy.dead_jobs = vec![DeadJob::Path("file:///r".to_owned())];
+    world.passes();
+}
+
+#[test]
+fn a_declared_path_is_one_place_in_every_spelling() {
+    let mut world = changelog();
+    world.policy.trust_quiescence = false;
+    world.policy.dead_jobs = vec![DeadJob::Path(format!("file:///old/{A}"))];
+    world.refused(&["running-state"]);
+    world.equivalence.add_alias(&at("/old"), &at("/r")).unwrap();
+    world.passes();
+}
+
+#[test]
+fn a_job_in_which_nothing_but_our_own_moves_is_left_is_dead() {
+    let directory = format!("/r/{A}");
+    let mut world = World::new("/r");
+    world.root("/s").says(Says::at("/s/x/_metadata")).directory(&directory).touched(&directory, days(2));
+    world.looks.moves.insert(at(&directory).to_string(), OwnMove { start: days(3), end: Some(days(1)) });
+    world.policy.dead_jobs.push(DeadJob::Id(job(A)));
+    world.policy.min_age = Age::hours(1);
+    world.sweep_directory(&directory, Rule::EmptyDirectory).passes();
 }
 
 /// A quiet job with a file right in `taskowned`.

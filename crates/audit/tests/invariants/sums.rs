@@ -140,8 +140,12 @@ fn isolated_metadata_leaves_little() {
     world.passes();
     world.file(&exclusive).sweep(&exclusive, Rule::UnreferencedExclusive);
     world.refused(&["unreadable-isolated"]);
+    world.says(Says::at(&format!("/r/{other}/chk-3/_metadata")).unreadable(true, Some(&[])));
+    world.refused(&["unreadable-isolated"]);
     // Its own job is left alone.
     let mut world = base();
     world.says(unreadable(A).unreadable(true, Some(&[])));
+    world.refused(&["unreadable-isolated"]);
+    world.says(unreadable(other).unreadable(true, Some(&[])));
     world.refused(&["unreadable-isolated"]);
 }
