@@ -21,7 +21,7 @@ fn refused(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn no_plan_of_the_planner_is_refused(steps in prop::collection::vec(step(), 1..25), ahead in 0..30_u64) {

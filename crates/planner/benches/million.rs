@@ -129,7 +129,7 @@ fn peak_mib() -> u64 {
 }
 
 fn main() {
-    let wanted: u32 = std::env::args().filter_map(|arg| arg.parse().ok()).next().unwrap_or(1_000_000);
+    let wanted: u32 = std::env::args().find_map(|arg| arg.parse().ok()).unwrap_or(1_000_000);
     let exclusive = JOBS * CHECKPOINTS * (EXCLUSIVE + 1);
     let shared = wanted.saturating_sub(exclusive) / LARGE;
     let begin = Instant::now();

@@ -271,8 +271,8 @@ fn is_home(map: &Map, snapshot: &Snapshot<'_>, at: JobDirectoryIndex) -> bool {
     snapshot.owner(map) == Some(at)
 }
 
-/// Returns the job that wrote a snapshot, where its place or its name tells: the job directory that it lies in, or
-/// the one job whose id begins as the name of the savepoint says.
+/// Returns the job that wrote a snapshot, where its place tells: the job directory that it lies in. The six digits
+/// in the name of a savepoint tell who took it, not who restored it since.
 fn owner_of(input: &PlanInput<'_>, map: &Map, snapshot: &Snapshot<'_>) -> Option<usize> {
     if snapshot.file.place == Place::Reference {
         // A job under a reference root may have an id that is used here too, and its tree was not looked at.
@@ -280,13 +280,7 @@ fn owner_of(input: &PlanInput<'_>, map: &Map, snapshot: &Snapshot<'_>) -> Option
     }
     let home = snapshot.home.as_ref()?;
     let directory = snapshot.directory.or_else(|| Map::innermost(input.inventory, home));
-    if let Some(job) = directory.and_then(|directory| map.job(directory)) {
-        return Some(job);
-    }
-    if let layout::DirectoryName::Savepoint(digits) = layout::directory_name(home.name()) {
-        return job_by_digits(map, digits);
-    }
-    None
+    directory.and_then(|directory| map.job(directory))
 }
 
 /// Returns the one job whose id begins with these digits. `000000` and `ffffff` identify nothing.

@@ -107,7 +107,8 @@ pub(crate) struct Naming {
     pub(crate) resolved: Vec<Vec<FileId>>,
     /// For each snapshot what it names and is not listed.
     pub(crate) dangling: Vec<Vec<Dangling>>,
-    /// For each snapshot the listed directories in which it names anything, by path or by name.
+    /// For each snapshot the listed directories in which it names anything, by path or by name, there or not: for
+    /// what is not listed the innermost directory that is.
     pub(crate) touched: Vec<BTreeSet<DirectoryId>>,
     /// Aliases that matched nothing.
     pub(crate) unused_aliases: Vec<Location>,
@@ -189,7 +190,9 @@ impl Naming {
             }
             places.push(found);
         }
-        let (mut resolved, mut dangling, mut touched) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let (mut resolved, mut dangling) = (Vec::new(), Vec::new());
+        let places_named = files.directories.iter().flat_map(|directory| spellings(directory, snapshot));
+        let touched = places_named.flat_map(|spelling| index.find_innermost(input, &spelling)).collect();
         for reference in &files.files {
             let at = usize::try_from(reference.directory).unwrap_or(usize::MAX);
             let name = files.names.get(reference.name);
@@ -197,7 +200,6 @@ impl Naming {
             for directory in places.get(at).map_or(&[][..], Vec::as_slice) {
                 if let Some(file) = input.inventory.find_file(*directory, name) {
                     resolved.push(file);
-                    touched.insert(*directory);
                     if snapshot.names {
                         set(&mut self.by_path, file.index());
                     }
@@ -255,7 +257,9 @@ impl Naming {
                     .flat_map(|spelling| index.find(input, spelling))
                     .collect();
                 if let Some(touched) = self.touched.get_mut(at) {
-                    touched.extend(&found);
+                    for spelling in spellings(named, snapshot) {
+                        touched.extend(index.find_innermost(input, &spelling));
+                    }
                 }
                 if !snapshot.names {
                     continue;
@@ -446,6 +450,19 @@ impl PathIndex {
             found.extend(self.by_path.get(canonical.path()).into_iter().flatten());
         }
         found
+    }
+
+    /// Returns the listed directories at a location, or else at the innermost directory above it that is listed.
+    fn find_innermost(&self, input: &PlanInput<'_>, location: &Location) -> Vec<DirectoryId> {
+        let mut at = Some(location.clone());
+        while let Some(here) = at {
+            let found = self.find(input, &here);
+            if !found.is_empty() {
+                return found;
+            }
+            at = here.parent();
+        }
+        Vec::new()
     }
 }
 

@@ -7,7 +7,8 @@ mod common;
 use chksweep_core::plan::Rule;
 use chksweep_core::policy::RetentionRule;
 use chksweep_core::{Age, OperatorId};
-use common::{A, World, uuid};
+use chksweep_testkit::world::uuid;
+use common::{A, Planned, World};
 
 /// Five checkpoints, the newest two days old, each with a shared file of its own.
 fn five() -> World {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use chksweep_core::plan::{Decision, Decisions, Rule, Verdict};
-use chksweep_core::{DirectoryId, Listing};
+use chksweep_core::{DirectoryId, JobId, Listing};
 
 use super::files::{Facts, MetadataState, incomplete_savepoint_held};
 use super::{World, overlay};
@@ -101,11 +101,29 @@ fn emptied(world: &World<'_>, facts: &Facts, kept_of_job: &[bool], id: Directory
             // Its `_metadata` is being retired and was all there was: the directory follows in a later run.
             MetadataState::Readable | MetadataState::Unreadable => Verdict::new(Rule::Structure),
         },
+        // With files in it, it goes with them; without, as any empty directory of its job.
+        Role::ForStAttempt | Role::ForStDatabase | Role::Merged if holds_files(world, id) => {
+            if world.is_dead_with_users(id) {
+                Verdict::new(Rule::UnreferencedRunningState)
+            } else {
+                world.job_not_dead(id)
+            }
+        }
         Role::ForStAttempt | Role::ForStDatabase | Role::Merged | Role::Changelog => {
             of_job(world, kept_of_job, id, world.is_dead_with_users(id))
         }
+        // A directory that is a job's only by what it holds has a name that somebody gave it.
+        Role::Job if JobId::parse(world.input.inventory.directory(id).location.name()).is_none() => {
+            Verdict::new(Rule::Structure)
+        }
         Role::Job | Role::Shared | Role::TaskOwned => of_job(world, kept_of_job, id, world.is_dead(id)),
     }
+}
+
+fn holds_files(world: &World<'_>, id: DirectoryId) -> bool {
+    let inventory = world.input.inventory;
+    inventory.files_of(id).len() > 0
+        || inventory.children_of(id).iter().any(|child| holds_files(world, *child))
 }
 
 /// A directory that a job makes once: it goes only with the job.
