@@ -1,9 +1,11 @@
 //! From the command line to an exit code: settings, printer, logs, one command, and the end.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chksweep_engine::Observer;
 use clap::Parser;
+use futures::FutureExt;
 
 use crate::args::{Cli, Command, ConfigCommand, LookArgs, QuarantineCommand};
 use crate::clock::{Clock, SystemClock};
@@ -85,15 +87,12 @@ fn run(cli: Cli, panicked: &Panicked) -> (Printer, Outcome) {
         Ok(runtime) => runtime,
         Err(error) => return (printer, Err(Failure::new(Exit::Failed, error).context("starting threads"))),
     };
-    let ended = runtime.block_on(async {
-        let observed = context.clone();
-        let task = tokio::spawn(async move { Box::pin(commands::call(cli.command, &observed)).await });
-        task.await.map_err(|error| error.to_string())
-    });
+    let command = AssertUnwindSafe(commands::call(cli.command, &context)).catch_unwind();
+    let ended = runtime.block_on(Box::pin(command));
     context.progress.finish();
     // A call that hangs must not keep the program: every state it can leave behind is a consistent one.
     runtime.shutdown_background();
-    let outcome = ended.unwrap_or_else(|error| Err(bug(&panicked.take().unwrap_or(error))));
+    let outcome = ended.unwrap_or_else(|_| Err(bug(&panicked.take().unwrap_or_default())));
     (printer, outcome)
 }
 

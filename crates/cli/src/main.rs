@@ -4,6 +4,7 @@ mod app;
 mod args;
 mod clock;
 mod commands;
+mod confirm;
 mod exit;
 mod failure;
 mod location;
@@ -20,6 +21,7 @@ mod roots;
 mod settings;
 mod signals;
 mod stores;
+mod sweeping;
 
 fn main() -> std::process::ExitCode {
     app::main().into()

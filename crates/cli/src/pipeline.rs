@@ -77,7 +77,8 @@ impl Scope {
         self.systems.open_for_looking(self.places()).await
     }
 
-    fn looks_path(&self) -> Option<PathBuf> {
+    /// Returns where what was seen is remembered on this machine.
+    pub(crate) fn looks_path(&self) -> Option<PathBuf> {
         let state_dir = self.state_dir.as_deref()?;
         Some(looks::local_path(state_dir, &self.roots, &self.systems.equivalence))
     }

@@ -1,5 +1,6 @@
 //! The commands, one file each: load, call one room of the house, hand over to the printer.
 
+mod apply;
 mod audit;
 mod config;
 mod deps;
@@ -9,11 +10,12 @@ mod inspect;
 mod jobs;
 mod pins;
 mod plan;
+mod run;
 
 use crate::app::Context;
 use crate::args::{AuditCommand, Command, ConfigCommand};
 use crate::failure::{Failure, Outcome};
-use crate::signals::looking;
+use crate::signals::{changing, looking};
 
 /// Calls one command.
 pub(crate) async fn call(command: Command, context: &Context) -> Outcome {
@@ -23,6 +25,8 @@ pub(crate) async fn call(command: Command, context: &Context) -> Outcome {
         Command::Jobs(_) => looking(jobs::run(context)).await,
         Command::Plan(args) => looking(plan::run(&args, context)).await,
         Command::Run(args) if !args.execute => looking(plan::dry_run(&args, context)).await,
+        Command::Apply(args) => changing(apply::run(&args, context), &context.stop, &context.printer).await,
+        Command::Run(args) => changing(run::execute(&args, context), &context.stop, &context.printer).await,
         Command::Explain(args) => looking(explain::run(&args, context)).await,
         Command::Pin(args) => pins::change(&args, true, context).await,
         Command::Unpin(args) => pins::change(&args, false, context).await,
@@ -34,7 +38,7 @@ pub(crate) async fn call(command: Command, context: &Context) -> Outcome {
         Command::Verify(_) => Err(not_available("verify")),
         Command::Check(_) => Err(not_available("check")),
         Command::Report(_) => Err(not_available("report")),
-        _ => Err(not_available("this")),
+        Command::Quarantine(_) => Err(not_available("quarantine")),
     }
 }
 

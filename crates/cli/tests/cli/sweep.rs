@@ -1,0 +1,123 @@
+//! `apply` and `run --execute`: what is done, and what is refused.
+
+use crate::sandbox::{JOB, Sandbox};
+
+#[test]
+fn a_reviewed_plan_is_carried_out_and_nothing_live_goes() {
+    let sandbox = Sandbox::with_job();
+    let left = format!("r/{JOB}/shared/22222222-2222-4222-8222-222222222222");
+    sandbox.run(&["plan", "r", "-o", "p.jsonl.zst"]);
+    insta::assert_snapshot!(sandbox.run(&["apply", "p.jsonl.zst", "--yes"]), @r"
+    exit 0
+    --- stdout
+    run [RUN]
+    set aside: 1 file, 500 B in 1 step
+    in quarantine: file://[DIR]/r/.chksweep/quarantine/[RUN]
+    can be purged from [TIME]
+    to bring it back: chksweep quarantine restore file://[DIR]/r --run [RUN] --all
+    [EOF]
+    ");
+    assert!(!sandbox.exists(&left));
+    insta::assert_snapshot!(sandbox.tree("r").join("\n"), @r"
+    0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a
+    0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a/chk-1
+    0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a/chk-1/44444444-4444-4444-8444-444444444444
+    0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a/chk-2
+    0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a/chk-2/33333333-3333-4333-8333-333333333333
+    0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a/chk-2/_metadata
+    0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a/shared
+    0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a/shared/11111111-1111-4111-8111-111111111111
+    0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a/taskowned
+    ");
+    let document = sandbox.json(&["explain", &left, "--format", "json"]);
+    assert_eq!(document["found"], serde_json::Value::Null);
+    assert_eq!(document["setAside"][0]["files"], 1);
+}
+
+#[test]
+fn a_run_does_what_a_plan_shows() {
+    let sandbox = Sandbox::with_job();
+    let document = sandbox.json(&["run", "r", "--execute", "--format", "json"]);
+    assert_eq!(document["outcomes"]["done"]["files"], 1);
+    assert_eq!(document["stopped"], serde_json::Value::Null);
+    let again = sandbox.output(&["run", "r", "--execute"]);
+    assert_eq!(again.status.code(), Some(0), "{again:?}");
+}
+
+#[test]
+fn without_a_terminal_it_takes_a_yes() {
+    let sandbox = Sandbox::with_job();
+    sandbox.run(&["plan", "r", "-o", "p.jsonl"]);
+    let before = sandbox.tree("r");
+    insta::assert_snapshot!(sandbox.run(&["apply", "p.jsonl"]), @r"
+    exit 2
+    --- stderr
+    error: this changes the storage, and there is no terminal to ask on
+    hint: say `--yes` to go ahead without being asked
+    [EOF]
+    ");
+    assert_eq!(sandbox.tree("r"), before);
+}
+
+#[test]
+fn a_plan_that_was_touched_or_grew_old_is_exit_8() {
+    let sandbox = Sandbox::with_job();
+    sandbox.run(&["plan", "r", "-o", "p.jsonl"]);
+    let plan = std::fs::read_to_string(sandbox.path("p.jsonl")).unwrap();
+    let edited = plan.replacen("\"files\":1", "\"files\":2", 1);
+    sandbox.put("edited.jsonl", edited.as_bytes(), 0);
+    sandbox.put("cut.jsonl", &plan.as_bytes()[..plan.len() / 2], 0);
+    sandbox.put("schema.jsonl", plan.replacen("\"schema\":1", "\"schema\":2", 1).as_bytes(), 0);
+    let digest = "0".repeat(64);
+    for arguments in [
+        &["apply", "edited.jsonl", "--yes"][..],
+        &["apply", "cut.jsonl", "--yes"],
+        &["apply", "schema.jsonl", "--yes"],
+        &["apply", "p.jsonl", "--yes", "--digest", &digest],
+        &["apply", "p.jsonl", "--yes", "--max-plan-age", "0s"],
+        &["apply", "p.jsonl", "--yes", "--alias", "/a=/b"],
+    ] {
+        let output = sandbox.output(arguments);
+        assert_eq!(output.status.code(), Some(8), "{arguments:?}: {output:?}");
+    }
+    insta::assert_snapshot!(sandbox.run(&["apply", "edited.jsonl", "--yes"]), @r"
+    exit 8
+    --- stderr
+    error: reading the plan `edited.jsonl`: the digest of the plan file does not match: it was edited or cut short ([SHA256] expected, [SHA256] found)
+    hint: make a new one with `chksweep plan -o FILE`
+    [EOF]
+    ");
+    std::fs::rename(sandbox.path("r"), sandbox.path("elsewhere")).unwrap();
+    insta::assert_snapshot!(sandbox.run(&["apply", "p.jsonl", "--yes"]), @r"
+    exit 8
+    --- stderr
+    error: the plan is stale: its root `file://[DIR]/r` does not exist any more
+    hint: make a new one with `chksweep plan -o FILE`
+    [EOF]
+    ");
+    assert_eq!(sandbox.output(&["apply", "nowhere.jsonl", "--yes"]).status.code(), Some(1));
+}
+
+#[test]
+fn a_plan_from_the_future_is_exit_8() {
+    let sandbox = Sandbox::with_job();
+    sandbox.run(&["plan", "r", "-o", "p.jsonl", "--as-of", "2100-01-01T00:00:00Z"]);
+    let output = sandbox.output(&["apply", "p.jsonl", "--yes"]);
+    assert_eq!(output.status.code(), Some(8), "{output:?}");
+}
+
+#[test]
+fn a_plan_over_a_limit_is_exit_3() {
+    let sandbox = Sandbox::with_job();
+    sandbox.run(&["plan", "r", "-o", "p.jsonl", "--max-sweep-files", "0"]);
+    let before = sandbox.tree("r");
+    insta::assert_snapshot!(sandbox.run(&["apply", "p.jsonl", "--yes"]), @r"
+    exit 3
+    --- stderr
+    error: a brake holds: 1 is more than max-sweep-files 0 [max-sweep-files]
+    hint: raise the limit on purpose, when making the plan; nothing was changed
+    [EOF]
+    ");
+    assert_eq!(sandbox.output(&["run", "r", "--execute", "--max-sweep-files", "0"]).status.code(), Some(3));
+    assert_eq!(sandbox.tree("r"), before);
+}
