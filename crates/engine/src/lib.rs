@@ -17,6 +17,7 @@ pub mod looks;
 pub mod own;
 pub mod pace;
 pub mod pins;
+pub mod quarantine;
 pub mod records;
 pub mod run;
 mod settle;

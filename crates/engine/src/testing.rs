@@ -140,23 +140,8 @@ impl Scene {
     /// Makes a plan that takes by the rule that `rule` gives a path below the job directory, and keeps the rest.
     pub(crate) fn plan(&self, rule: impl Fn(&str) -> Option<Rule>) -> (Plan, Inventory) {
         let inventory = self.inventory();
-        let job = self.store.location(format!("{ROOT}/{JOB}"));
-        let verdict = |at: &Location| {
-            let below = at.below(&job).map(|below| String::from_utf8_lossy(below).into_owned());
-            Verdict::new(below.and_then(|below| rule(&below)).unwrap_or(Rule::Structure))
-        };
-        let mut decisions = Decisions::new(&inventory, Verdict::new(Rule::Structure));
-        let mut totals = DecisionTotals::default();
-        for (id, directory) in inventory.directories() {
-            decisions.set_directory(id, verdict(&directory.location));
-            for (file_id, file) in inventory.files_of(id) {
-                let verdict = verdict(&inventory.location_of(id, file));
-                decisions.set_file(file_id, verdict);
-                totals.of_mut(verdict.decision()).add_file(file);
-            }
-        }
-        let roots = vec![self.root().to_string()];
-        (made(decisions, totals, roots), inventory)
+        let plan = plan_of(&inventory, &self.store.location(format!("{ROOT}/{JOB}")), rule);
+        (plan, inventory)
     }
 
     /// The entries that a plan file of such a plan holds.
@@ -224,6 +209,26 @@ impl Scene {
         running.finish(true).await.unwrap();
         report
     }
+}
+
+/// Makes a plan for an inventory by the rule that `rule` gives a path below `base`, and keeps the rest.
+pub(crate) fn plan_of(inventory: &Inventory, base: &Location, rule: impl Fn(&str) -> Option<Rule>) -> Plan {
+    let verdict = |at: &Location| {
+        let below = at.below(base).map(|below| String::from_utf8_lossy(below).into_owned());
+        Verdict::new(below.and_then(|below| rule(&below)).unwrap_or(Rule::Structure))
+    };
+    let mut decisions = Decisions::new(inventory, Verdict::new(Rule::Structure));
+    let mut totals = DecisionTotals::default();
+    for (id, directory) in inventory.directories() {
+        decisions.set_directory(id, verdict(&directory.location));
+        for (file_id, file) in inventory.files_of(id) {
+            let verdict = verdict(&inventory.location_of(id, file));
+            decisions.set_file(file_id, verdict);
+            totals.of_mut(verdict.decision()).add_file(file);
+        }
+    }
+    let roots = inventory.roots().iter().map(|id| inventory.directory(*id).location.to_string());
+    made(decisions, totals, roots.collect())
 }
 
 /// Executes without ever proving again.

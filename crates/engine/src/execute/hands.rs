@@ -10,7 +10,7 @@
 //! Nothing here replaces anything: a target that exists is left alone.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chksweep_core::Location;
 use chksweep_store::{EntryKind, ErrorKind, Status, StoreError};
@@ -20,15 +20,23 @@ use super::trees;
 use crate::journal::Outcome;
 use crate::own::{self, Stamp};
 use crate::pace::{Asked, Pace};
-use crate::stores::MutateStores;
+use crate::stores::{MutateStores, ReadStores};
 
 /// The stores of a run, and the patience to use them.
 #[derive(Debug)]
 pub(crate) struct Hands {
     pub(crate) stores: MutateStores,
-    pub(crate) pace: Pace,
+    pub(crate) pace: Arc<Pace>,
+    pub(crate) eyes: Eyes,
     /// Directories that were made, so that each is made once.
     made: Mutex<HashSet<Location>>,
+}
+
+/// The same stores, for looking only.
+#[derive(Debug)]
+pub(crate) struct Eyes {
+    pub(crate) stores: ReadStores,
+    pace: Arc<Pace>,
 }
 
 /// What a look at a path found.
@@ -82,25 +90,9 @@ fn not_done(error: &StoreError) -> Fate {
     Fate::new(Outcome::Failed, error)
 }
 
-impl Hands {
-    pub(crate) fn new(stores: MutateStores, pace: Pace) -> Self {
-        Self { stores, pace, made: Mutex::default() }
-    }
-
-    /// Carries a step out.
-    pub(crate) async fn perform(&self, step: &Step) -> Fate {
-        if let Err(stop) = self.pace.turn().await {
-            return Fate::new(Outcome::NotStarted, stop);
-        }
-        let from = &step.from;
-        match &step.how {
-            How::Move { to, stamp, private } => self.move_file(from, to, *stamp, *private).await,
-            How::MoveTree { to, digest } => trees::set_aside(self, from, to, *digest).await,
-            How::Trash { stamp } => self.take_file(from, *stamp, true).await,
-            How::Delete { stamp } => self.take_file(from, *stamp, false).await,
-            How::RemoveDirectory { mirror } => self.remove_directory(from, mirror.as_ref()).await,
-            How::DeleteTree => self.delete_tree(from).await,
-        }
+impl Eyes {
+    pub(crate) fn new(stores: ReadStores, pace: Pace) -> Self {
+        Self { stores, pace: Arc::new(pace) }
     }
 
     /// Looks at a path, with patience.
@@ -123,6 +115,35 @@ impl Hands {
                 Err(error) => return Sight::Unclear(error.to_string()),
             }
         }
+    }
+}
+
+impl Hands {
+    pub(crate) fn new(stores: MutateStores, pace: Pace) -> Self {
+        let pace = Arc::new(pace);
+        let eyes = Eyes { stores: stores.reading(), pace: Arc::clone(&pace) };
+        Self { stores, pace, eyes, made: Mutex::default() }
+    }
+
+    /// Carries a step out.
+    pub(crate) async fn perform(&self, step: &Step) -> Fate {
+        if let Err(stop) = self.pace.turn().await {
+            return Fate::new(Outcome::NotStarted, stop);
+        }
+        let from = &step.from;
+        match &step.how {
+            How::Move { to, stamp, private } => self.move_file(from, to, *stamp, *private).await,
+            How::MoveTree { to, digest } => trees::set_aside(self, from, to, *digest).await,
+            How::Trash { stamp } => self.take_file(from, *stamp, true).await,
+            How::Delete { stamp } => self.take_file(from, *stamp, false).await,
+            How::RemoveDirectory { mirror } => self.remove_directory(from, mirror.as_ref()).await,
+            How::DeleteTree => self.delete_tree(from).await,
+        }
+    }
+
+    /// Looks at a path, with patience.
+    pub(crate) async fn look(&self, path: &Location) -> Sight {
+        self.eyes.look(path).await
     }
 
     /// Moves a file that is as it was planned. One that can change under its name is looked at again after it

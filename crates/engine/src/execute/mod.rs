@@ -8,8 +8,8 @@ mod sweep;
 mod tests;
 mod trees;
 
-pub(crate) use hands::{Hands, Sight};
+pub(crate) use hands::{Eyes, Hands, Sight};
 pub use report::{Dropped, DroppedWhy, ExecutionReport, Incident};
-pub(crate) use step::{Fate, Step};
+pub(crate) use step::{Fate, How, Step};
 pub use sweep::{ExecuteOptions, Revalidate, execute};
-pub(crate) use trees::{digest_of, list_tree, put_back};
+pub(crate) use trees::{digest_of, list_tree, put_back, remove_if_empty};

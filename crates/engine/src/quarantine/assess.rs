@@ -1,0 +1,235 @@
+//! Whether a run's quarantine may be purged, and if not, why not and when.
+//!
+//! A purge is a sweep whose candidates lie in the quarantine: what it takes cannot be brought back. So it needs what
+//! a sweep needs (everything that could name it was found, read and understood) and besides time, in which two clean
+//! runs looked at the same roots and found nothing that named it. The waiting is the point: a bug, a missing root
+//! or a wrong alias shows itself, by a rescue or by a job that misses a file, while the file still exists.
+
+use std::collections::BTreeSet;
+
+use chksweep_core::plan::{MetadataFile, Place};
+use chksweep_core::{Age, Equivalence, Location, Policy, Timestamp};
+use serde::Serialize;
+
+use super::index::Index;
+use crate::collected::{Collected, QuarantinedRun};
+use crate::execute::Eyes;
+use crate::records::RunRecord;
+
+/// How many clean runs must have been since.
+const CLEAN_RUNS: usize = 2;
+/// How young the last of them must be.
+const CLEAN_WITHIN: Age = Age::hours(24);
+
+/// What a purge is decided by.
+#[derive(Debug)]
+pub struct PurgeConditions<'a> {
+    /// A complete look, made just now, after the last rescue.
+    pub collected: &'a Collected,
+    /// Which spellings are one place.
+    pub equivalence: &'a Equivalence,
+    /// The policy: which unreadable metadata somebody accepts.
+    pub policy: &'a Policy,
+    /// The records of runs.
+    pub records: &'a [RunRecord],
+    /// The sweep roots that were read.
+    pub roots: &'a [Location],
+    /// What the clock of the storage says.
+    pub now: Timestamp,
+    /// How long what was set aside stays.
+    pub purge_after: Age,
+    /// Whether the run that asks is itself a complete sweep that went well so far: it then counts as a clean run.
+    pub this_run_is_clean: bool,
+    /// What else speaks against sweeping anything today, such as too many dangling references.
+    pub stop: Option<String>,
+}
+
+/// What speaks against purging one run's quarantine under one root.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Assessment {
+    /// The reasons; none means that it may be purged.
+    pub reasons: Vec<String>,
+    /// When it is old enough, where that can be told.
+    pub due: Option<Timestamp>,
+}
+
+impl Assessment {
+    /// Returns whether it may be purged.
+    pub fn may_go(&self) -> bool {
+        self.reasons.is_empty()
+    }
+}
+
+/// Who names something in a run's quarantine.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Namer {
+    /// Metadata in the quarantine of a run, by the number of that run.
+    Run(usize),
+    /// Any other metadata.
+    Place(Location),
+}
+
+/// The assessments of all runs, in the order of [`Collected::quarantine`], and who names what.
+#[derive(Debug)]
+pub(super) struct Assessed {
+    pub(super) runs: Vec<Assessment>,
+    named_by: Vec<BTreeSet<Namer>>,
+}
+
+impl Assessed {
+    /// Says of a run that it stays after all, and so do those whose files its metadata names.
+    pub(super) fn hold(&mut self, conditions: &PurgeConditions<'_>, run: usize, why: String) {
+        if let Some(assessment) = self.runs.get_mut(run) {
+            assessment.reasons.push(why);
+        }
+        self.settle_waiting(conditions);
+    }
+
+    /// One whose files are named by the metadata of a run that stays, stays too. Of runs that name each other and may
+    /// all go, all go.
+    fn settle_waiting(&mut self, conditions: &PurgeConditions<'_>) {
+        loop {
+            let stays: BTreeSet<usize> = (0..self.runs.len())
+                .filter(|at| self.runs.get(*at).is_some_and(|run| !run.may_go()))
+                .collect();
+            let mut changed = false;
+            for (at, namers) in self.named_by.iter().enumerate() {
+                let waits_for = namers.iter().find_map(|namer| match namer {
+                    Namer::Run(other) if *other != at && stays.contains(other) => Some(*other),
+                    Namer::Run(_) | Namer::Place(_) => None,
+                });
+                let (Some(other), Some(run)) = (waits_for, self.runs.get_mut(at)) else { continue };
+                if run.may_go() {
+                    let id = conditions.collected.quarantine.get(other).map_or("", |run| &run.run_id);
+                    run.reasons.push(format!("metadata in the quarantine of run {id} names files of it"));
+                    changed = true;
+                }
+            }
+            if !changed {
+                return;
+            }
+        }
+    }
+}
+
+/// Assesses every run.
+pub(super) async fn assess(eyes: &Eyes, conditions: &PurgeConditions<'_>) -> Assessed {
+    let runs = &conditions.collected.quarantine;
+    let general = general_reasons(conditions);
+    let named_by = named_by(eyes, conditions).await;
+    let mut assessed = Assessed { runs: Vec::new(), named_by };
+    for (at, run) in runs.iter().enumerate() {
+        let mut assessment = own_reasons(conditions, run);
+        assessment.reasons.extend(general.iter().cloned());
+        let by_place = assessed.named_by.get(at).into_iter().flatten().find_map(|namer| match namer {
+            Namer::Place(place) => Some(place),
+            Namer::Run(_) => None,
+        });
+        assessment.reasons.extend(by_place.map(|place| format!("{place} names files of it")));
+        assessed.runs.push(assessment);
+    }
+    assessed.settle_waiting(conditions);
+    assessed
+}
+
+/// What speaks against purging anything.
+fn general_reasons(conditions: &PurgeConditions<'_>) -> Vec<String> {
+    let mut reasons: Vec<String> = conditions.stop.iter().cloned().collect();
+    if let Some((directory, why)) = conditions.collected.unlisted.first() {
+        let more = conditions.collected.unlisted.len() - 1;
+        reasons.push(format!("{directory} and {more} other directories could not be listed: {why}"));
+    }
+    let unreadable: Vec<&MetadataFile> =
+        conditions.collected.metadata.iter().filter(|file| blocks(conditions, file)).collect();
+    if let Some(first) = unreadable.first() {
+        let more = unreadable.len() - 1;
+        reasons.push(format!(
+            "metadata that cannot be read may name it: {} and {more} other files",
+            first.location
+        ));
+    }
+    reasons
+}
+
+fn blocks(conditions: &PurgeConditions<'_>, file: &MetadataFile) -> bool {
+    let accepted = || conditions.policy.accepts_unreadable(&file.location, file.bytes, file.modified);
+    file.content.as_ref().is_err_and(|unreadable| unreadable.blocks) && !accepted()
+}
+
+/// What speaks against purging this run.
+fn own_reasons(conditions: &PurgeConditions<'_>, run: &QuarantinedRun) -> Assessment {
+    let mut reasons = Vec::new();
+    let record = conditions.records.iter().find(|record| record.run_id == run.run_id);
+    let due = run.started_at.map(|start| start.plus(conditions.purge_after));
+    match due {
+        None => reasons.push("when it was set aside is not known, so it counts as set aside now".to_owned()),
+        Some(due) if due > conditions.now => reasons.push(format!("it is kept until {due}")),
+        Some(_) => {}
+    }
+    if !run.complete {
+        reasons.push("it could not be listed completely".to_owned());
+    }
+    let Some(record) = record else {
+        reasons.push("the record of the run is missing, so its roots are not known".to_owned());
+        return Assessment { reasons, due };
+    };
+    let unread = record.roots.iter().find(|root| !is_read(conditions, &root.0));
+    match unread {
+        Some(root) => reasons.push(format!("the run also had the root {}, which was not read now", root.0)),
+        None if record.roots.is_empty() => reasons.push("the roots of the run are not known".to_owned()),
+        None => {}
+    }
+    reasons.extend(clean_runs_missing(conditions, record));
+    Assessment { reasons, due }
+}
+
+fn is_read(conditions: &PurgeConditions<'_>, root: &Location) -> bool {
+    let root = conditions.equivalence.canonical(root);
+    conditions.roots.iter().any(|read| root.is_within(&conditions.equivalence.canonical(read)))
+}
+
+/// Counts the clean sweeps since over the same roots at least.
+fn clean_runs_missing(conditions: &PurgeConditions<'_>, purged: &RunRecord) -> Option<String> {
+    let covers = |record: &RunRecord| {
+        let within = |root: &Location| {
+            let root = conditions.equivalence.canonical(root);
+            record.roots.iter().any(|other| root.is_within(&conditions.equivalence.canonical(&other.0)))
+        };
+        purged.roots.iter().all(|root| within(&root.0))
+    };
+    let since = |record: &&RunRecord| {
+        record.clean
+            && matches!(record.command.as_str(), "run" | "apply")
+            && record.run_id != purged.run_id
+            && record.started_at > purged.started_at
+            && covers(record)
+    };
+    let ends: Vec<Timestamp> =
+        conditions.records.iter().filter(since).filter_map(|record| record.ended_at).collect();
+    let count = ends.len() + usize::from(conditions.this_run_is_clean);
+    if count < CLEAN_RUNS {
+        return Some(format!("{count} of {CLEAN_RUNS} clean runs over its roots have been since"));
+    }
+    let fresh = ends.iter().any(|end| conditions.now.since(*end) <= CLEAN_WITHIN);
+    (!fresh && !conditions.this_run_is_clean)
+        .then(|| format!("the last clean run over its roots is more than {CLEAN_WITHIN} ago"))
+}
+
+/// For each run, which metadata names files of it. Here every metadata file speaks, however long it lies in a
+/// quarantine: nothing is purged before the metadata that names it.
+async fn named_by(eyes: &Eyes, conditions: &PurgeConditions<'_>) -> Vec<BTreeSet<Namer>> {
+    let runs = &conditions.collected.quarantine;
+    let index = Index::new(runs, conditions.equivalence);
+    let mut named_by: Vec<BTreeSet<Namer>> = vec![BTreeSet::new(); runs.len()];
+    for file in &conditions.collected.metadata {
+        let in_run = match &file.place {
+            Place::Quarantined { .. } => runs.iter().position(|run| file.location.is_within(&run.location)),
+            Place::Sweep | Place::Reference => None,
+        };
+        for id in index.named_by(eyes, file).await.into_keys() {
+            let Some(slot) = index.run_of(id).and_then(|run| named_by.get_mut(run)) else { continue };
+            slot.insert(in_run.map_or_else(|| Namer::Place(file.location.clone()), Namer::Run));
+        }
+    }
+    named_by
+}

@@ -1,0 +1,259 @@
+use chksweep_core::Timestamp;
+use chksweep_core::plan::Unreadable;
+use chksweep_store::{Call, Fault, Rule as Strike};
+
+use super::super::purge::purge_in_slices;
+use super::*;
+use crate::journal::Spot;
+use crate::testing::{ROOT, quarantined};
+
+/// Something was set aside eight days ago, and runs have been clean every day since.
+async fn due() -> Scene {
+    let scene = Scene::new();
+    scene.file(&named("shared/#1"), 100);
+    scene.file(&named("shared/#2"), 100);
+    take(&scene, "run-1", &["shared/#1", "shared/#2"]).await;
+    for day in 2..=9 {
+        scene.store.advance(Age::days(1));
+        clean_run(&scene, &format!("run-{day}")).await;
+    }
+    scene
+}
+
+/// What a test changes of what is known.
+type Change = fn(&mut Collected, &mut Vec<RunRecord>, &mut Facts);
+
+struct Facts {
+    now: Timestamp,
+    roots: Vec<Location>,
+    this_run_is_clean: bool,
+    stop: Option<String>,
+}
+
+async fn purged(scene: &Scene, run: &str, change: Change) -> PurgeReport {
+    purged_by(scene, run, change, 100_000).await
+}
+
+async fn purged_by(scene: &Scene, run: &str, change: Change, slice: u64) -> PurgeReport {
+    let mut collected = look(scene).await;
+    let mut records = all_records(scene).await;
+    let mut running = scene.begin(run).await;
+    let mut facts =
+        Facts { now: scene.store.now(), roots: vec![scene.root()], this_run_is_clean: false, stop: None };
+    change(&mut collected, &mut records, &mut facts);
+    let conditions = PurgeConditions {
+        collected: &collected,
+        equivalence: &Equivalence::default(),
+        policy: &Policy::default(),
+        records: &records,
+        roots: &facts.roots,
+        now: facts.now,
+        purge_after: Age::days(7),
+        this_run_is_clean: facts.this_run_is_clean,
+        stop: facts.stop,
+    };
+    let report = purge_in_slices(&mut running, &conditions, &Selection::default(), slice).await;
+    running.finish(true).await.unwrap();
+    report
+}
+
+#[tokio::test]
+async fn what_is_due_is_purged_and_leaves_nothing() {
+    let scene = due().await;
+    let report = purged(&scene, "run-10", |_, _, _| {}).await;
+    assert_eq!((report.purged.len(), report.waiting.len()), (1, 0), "{report:?}");
+    assert_eq!((report.purged[0].files, report.purged[0].bytes), (2, 200));
+    assert!(!report.is_partly_done());
+    assert!(!scene.store.exists(format!("{ROOT}/.chksweep/quarantine/run-1")));
+}
+
+#[tokio::test]
+async fn each_condition_alone_holds_a_purge() {
+    let conditions: [(&str, Change); 13] = [
+        ("kept until", |_, _, facts| facts.now = facts.now.minus(Age::days(2))),
+        ("not known, so it counts as set aside now", |seen, _, _| seen.quarantine[0].started_at = None),
+        ("listed completely", |seen, _, _| seen.quarantine[0].complete = false),
+        ("could not be listed", |seen, _, _| {
+            seen.unlisted.push((Location::local(b"/x"), "denied".to_owned()));
+        }),
+        ("cannot be read", |seen, _, _| {
+            let mut file = look_alike(seen);
+            file.content = Err(Unreadable {
+                kind: "bad-magic".to_owned(),
+                message: "no".to_owned(),
+                offset: Some(0),
+                blocks: true,
+                uuids: Some(Vec::new()),
+            });
+            seen.metadata.push(file);
+        }),
+        ("too many dangling", |_, _, facts| facts.stop = Some("too many dangling".to_owned())),
+        ("record of the run is missing", |_, records, _| {
+            records.retain(|record| record.run_id != "run-1");
+        }),
+        ("roots of the run are not known", |_, records, _| records[0].roots.clear()),
+        ("was not read now", |_, records, _| {
+            records[0].roots.push(Spot(Location::local(b"/another")));
+        }),
+        ("was not read now", |_, _, facts| facts.roots.clear()),
+        ("0 of 2 clean runs", |_, records, _| records.iter_mut().for_each(|record| record.clean = false)),
+        ("1 of 2 clean runs", |_, records, _| records.retain(|r| ["run-1", "run-9"].contains(&&*r.run_id))),
+        ("more than 1d ago", |_, records, _| {
+            records.retain(|r| ["run-1", "run-2", "run-3"].contains(&&*r.run_id));
+        }),
+    ];
+    for (reason, change) in conditions {
+        let scene = due().await;
+        let report = purged(&scene, "run-10", change).await;
+        assert!(report.purged.is_empty(), "{reason}");
+        let reasons = report.waiting[0].reasons.join("; ");
+        assert!(reasons.contains(reason), "{reason}: {reasons}");
+        assert!(scene.store.exists(quarantined("run-1", &named("shared/#1"))), "{reason}");
+        assert!(!report.is_partly_done(), "waiting is no failure");
+    }
+}
+
+fn look_alike(seen: &Collected) -> chksweep_core::plan::MetadataFile {
+    let location = seen.quarantine[0].root.child(b"chk-1").child(b"_metadata");
+    chksweep_core::plan::MetadataFile {
+        location,
+        bytes: 1,
+        modified: Timestamp(1),
+        place: chksweep_core::plan::Place::Sweep,
+        content: Ok(chksweep_core::Content::default()),
+        operator_state: chksweep_core::plan::OperatorStateSearch::NotSearched,
+    }
+}
+
+#[tokio::test]
+async fn the_run_that_purges_counts_when_it_is_a_clean_sweep() {
+    let scene = due().await;
+    let report = purged(&scene, "run-10", |_, records, facts| {
+        records.retain(|record| ["run-1", "run-3"].contains(&&*record.run_id));
+        facts.this_run_is_clean = true;
+    })
+    .await;
+    assert_eq!(report.purged.len(), 1, "{report:?}");
+}
+
+#[tokio::test]
+async fn runs_of_another_kind_or_over_fewer_roots_do_not_count() {
+    let changes: [Change; 2] = [
+        |_, records, _| {
+            for record in records.iter_mut().skip(1) {
+                record.command = "restore".to_owned();
+            }
+        },
+        |_, records, _| {
+            for record in records.iter_mut().skip(1) {
+                record.roots = vec![Spot(Location::local(b"/other"))];
+            }
+        },
+    ];
+    for change in changes {
+        let scene = due().await;
+        assert!(purged(&scene, "run-10", change).await.purged.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_is_named_is_not_purged_and_neither_is_what_appeared_since() {
+    let scene = due().await;
+    metadata(&scene, "chk-7/_metadata", 7, &[&named("shared/#1")], &[]);
+    let report = purged(&scene, "run-10", |_, _, _| {}).await;
+    assert!(report.waiting[0].reasons[0].contains("chk-7/_metadata names files of it"), "{report:?}");
+
+    let scene = due().await;
+    let (store, late) = (scene.store.clone(), quarantined("run-1", "shared/late"));
+    let hook = chksweep_store::faults::Hook::new(move || store.put(&late, b"x", store.now()));
+    let at = scene.store.location(format!("{ROOT}/.chksweep/quarantine/run-1"));
+    scene.faulty.faults().add(Strike::on(Call::List, Fault::Before(hook)).at(&at).nth(2));
+    let report = purged(&scene, "run-10", |_, _, _| {}).await;
+    assert!(report.failures[0].contains("appeared since"), "{report:?}");
+    assert!(scene.store.exists(quarantined("run-1", "shared/late")));
+}
+
+/// The metadata of a later run names files of an earlier one, and the other way round.
+async fn entangled(last_day: u32) -> Scene {
+    let scene = Scene::new();
+    scene.file(&named("shared/#1"), 100);
+    scene.file(&named("shared/#2"), 100);
+    metadata(&scene, "chk-1/_metadata", 1, &[&named("shared/#2")], &[]);
+    metadata(&scene, "chk-2/_metadata", 2, &[&named("shared/#1")], &[]);
+    take(&scene, "run-1", &["shared/#1", "chk-1/_metadata"]).await;
+    scene.store.advance(Age::days(3));
+    take(&scene, "run-4", &["shared/#2", "chk-2/_metadata"]).await;
+    for day in 5..=last_day {
+        scene.store.advance(Age::days(1));
+        clean_run(&scene, &format!("run-{day}")).await;
+    }
+    scene
+}
+
+#[tokio::test]
+async fn a_run_waits_for_the_quarantined_metadata_that_names_it() {
+    let scene = entangled(9).await;
+    let report = purged(&scene, "run-x", |_, _, _| {}).await;
+    assert!(report.purged.is_empty());
+    assert!(report.waiting[0].reasons[0].contains("quarantine of run run-4 names files of it"), "{report:?}");
+    let scene = entangled(12).await;
+    let report = purged(&scene, "run-x", |_, _, _| {}).await;
+    assert_eq!(report.purged.len(), 2, "both are due, so neither waits: {report:?}");
+    assert_eq!(report.purged[0].run_id, "run-1");
+}
+
+#[tokio::test]
+async fn a_purge_goes_in_slices_with_metadata_first_and_can_be_broken_off() {
+    let scene = entangled(12).await;
+    let start = scene.faulty.faults().count(Call::DeleteTree);
+    let report = purged_by(&scene, "run-x", |_, _, _| {}, 1).await;
+    assert_eq!(report.purged.iter().map(|run| run.files).sum::<u64>(), 4, "{report:?}");
+    assert!(scene.faulty.faults().count(Call::DeleteTree) > start + 1);
+    assert!(!scene.store.exists(format!("{ROOT}/.chksweep/quarantine/run-1")));
+
+    // Broken off after any change: never metadata without its files, and the next purge goes on.
+    for nth in 1..12 {
+        let scene = entangled(12).await;
+        let cancel = scene.cancel.clone();
+        let hook = chksweep_store::faults::Hook::new(move || cancel.cancel());
+        scene.faulty.faults().add(Strike::change(Fault::After(hook)).nth(nth + 4));
+        purged_by(&scene, "run-x", |_, _, _| {}, 1).await;
+        let left = |below: &str, run: &str| scene.store.exists(quarantined(run, &named(below)));
+        assert!(!left("chk-1/_metadata", "run-1") || left("shared/#2", "run-4"), "{nth}");
+        assert!(!left("chk-2/_metadata", "run-4") || left("shared/#1", "run-1"), "{nth}");
+        let mut again = scene;
+        again.cancel = crate::cancel::Cancel::default();
+        purged(&again, "run-y", |_, _, _| {}).await;
+        let quarantine = format!("{ROOT}/.chksweep/quarantine/");
+        assert!(
+            !again.store.exists(format!("{quarantine}run-1"))
+                && !again.store.exists(format!("{quarantine}run-4"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_list_tells_what_waits_for_what() {
+    let scene = due().await;
+    let collected = look(&scene).await;
+    let records = all_records(&scene).await;
+    let roots = [scene.root()];
+    let conditions = PurgeConditions {
+        collected: &collected,
+        equivalence: &Equivalence::default(),
+        policy: &Policy::default(),
+        records: &records,
+        roots: &roots,
+        now: scene.store.now().minus(Age::days(7)),
+        purge_after: Age::days(7),
+        this_run_is_clean: false,
+        stop: None,
+    };
+    let listing = list(&scene.stores.reading(), &conditions).await;
+    assert_eq!((listing.totals.files, listing.totals.bytes), (2, 200));
+    assert_eq!(listing.totals.disk_bytes, Some(600));
+    assert_eq!(listing.runs[0].run_id, "run-1");
+    assert!(listing.runs[0].waits_for[0].starts_with("it is kept until"));
+    let json = serde_json::to_value(&listing).unwrap();
+    assert_eq!(json["runs"][0]["diskBytes"], 600);
+}

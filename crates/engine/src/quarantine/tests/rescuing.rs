@@ -1,0 +1,140 @@
+use chksweep_core::plan::Place;
+use chksweep_testkit::metadata_writer::{MetadataWriter, OperatorHandle, Stream};
+
+use super::*;
+use crate::testing::{ROOT, quarantined};
+
+async fn rescued(scene: &Scene, run: &str) -> RescueReport {
+    let collected = look(scene).await;
+    let mut running = scene.begin(run).await;
+    let equivalence = Equivalence::default();
+    let report =
+        rescue(&mut running, &collected.metadata, &collected.quarantine, &equivalence, Age::hours(24)).await;
+    running.finish(true).await.unwrap();
+    report
+}
+
+fn why(report: &RescueReport) -> Vec<Why> {
+    report.files.iter().map(|file| file.why).collect()
+}
+
+use super::super::index::Why;
+
+#[tokio::test]
+async fn what_is_named_again_by_path_comes_back_and_is_said_loudly() {
+    let scene = Scene::new();
+    scene.file(&named("shared/#1"), 100);
+    scene.file(&named("shared/#2"), 100);
+    take(&scene, "run-1", &["shared/#1", "shared/#2"]).await;
+    metadata(&scene, "chk-7/_metadata", 7, &[&named("shared/#1")], &[]);
+    let report = rescued(&scene, "run-2").await;
+    assert_eq!(why(&report), [Why::Path]);
+    assert!(is_there(&scene, "shared/#1") && !is_there(&scene, "shared/#2"));
+    assert!(scene.ears.heard().iter().any(|said| said.contains("brought back from the quarantine")));
+    let text = scene.store.contents(format!("{ROOT}/.chksweep/runs/run-2.jsonl")).unwrap();
+    assert!(String::from_utf8_lossy(&text).contains("\"record\":\"rescue\""));
+    assert!(rescued(&scene, "run-3").await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_named_by_base_name_comes_back_unless_the_reference_resolves() {
+    let scene = Scene::new();
+    scene.file(&named("shared/#1"), 100);
+    scene.file(&named("elsewhere/#2"), 100);
+    scene.file(&named("shared/#2"), 100);
+    take(&scene, "run-1", &["shared/#1", "shared/#2"]).await;
+    // FLINK-39964: a reference whose directory is wrong; and a copy that is named where it is.
+    metadata(&scene, "chk-7/_metadata", 7, &[&named("wrong/#1"), &named("elsewhere/#2")], &[]);
+    let report = rescued(&scene, "run-2").await;
+    assert_eq!(why(&report), [Why::BaseName]);
+    assert!(is_there(&scene, "shared/#1") && !is_there(&scene, "shared/#2"));
+}
+
+#[tokio::test]
+async fn a_reference_to_another_authority_keeps_by_base_name() {
+    let scene = Scene::new();
+    scene.file(&named("shared/#1"), 100);
+    take(&scene, "run-1", &["shared/#1"]).await;
+    let other = format!("hdfs://other:8020{}", path(&named("shared/#1")));
+    let bytes = simple_metadata(4, 7, SimpleKind::Checkpoint, &[&other], &[], [1; 16]);
+    scene.store.put(path("chk-7/_metadata"), bytes, scene.old());
+    assert_eq!(why(&rescued(&scene, "run-2").await), [Why::BaseName]);
+}
+
+#[tokio::test]
+async fn a_named_directory_brings_back_what_lay_in_it_under_any_prefix() {
+    const MERGED: &str = "job_d7f536ce31c588055f4f8282a9756920_tm_h";
+    for prefix in [scene_prefix(), "hdfs://other/elsewhere/taskowned".to_owned()] {
+        let scene = Scene::new();
+        scene.file(&format!("taskowned/{MERGED}/{}", uuid(1)), 9);
+        scene.file(&format!("taskowned/{}", uuid(2)), 9);
+        let all = scene
+            .sweep("run-1", |below| {
+                (below.starts_with("taskowned/")).then_some(Rule::UnreferencedRunningState)
+            })
+            .await;
+        assert_eq!(all.count(Outcome::Done).files, 2, "{all:?}");
+        let bytes = MetadataWriter::v4(7)
+            .checkpoint()
+            .operator([1; 16])
+            .subtask(0)
+            .managed_operator(OperatorHandle::empty_merging(
+                format!("{prefix}/{MERGED}"),
+                format!("{prefix}/s"),
+            ))
+            .bytes();
+        scene.store.put(path("chk-7/_metadata"), bytes, scene.old());
+        let report = rescued(&scene, "run-2").await;
+        assert_eq!(why(&report), [Why::Directory], "{prefix}");
+        assert!(scene.store.exists(path(&format!("taskowned/{MERGED}/{}", uuid(1)))));
+    }
+}
+
+fn scene_prefix() -> String {
+    format!("hdfs://ns{}", path("taskowned"))
+}
+
+#[tokio::test]
+async fn a_uuid_anywhere_in_the_bytes_brings_back_the_file_of_that_name() {
+    let scene = Scene::new();
+    scene.file(&named("taskowned/#1"), 9);
+    take(&scene, "run-1", &["taskowned/#1"]).await;
+    let bytes = MetadataWriter::v4(7)
+        .checkpoint()
+        .operator([1; 16])
+        .subtask(0)
+        .operator_state(Stream::inline("state", format!("…/{}", uuid(1)).as_bytes()))
+        .bytes();
+    scene.store.put(path("chk-7/_metadata"), bytes, scene.old());
+    assert_eq!(why(&rescued(&scene, "run-2").await), [Why::Uuid]);
+    assert!(is_there(&scene, "taskowned/#1"));
+}
+
+#[tokio::test]
+async fn quarantined_metadata_names_for_min_age_and_no_longer() {
+    let scene = Scene::new();
+    scene.file(&named("shared/#1"), 100);
+    metadata(&scene, "chk-5/_metadata", 5, &[&named("shared/#1")], &[]);
+    // Too early, as only a bug would.
+    take(&scene, "run-1", &["chk-5/_metadata", "shared/#1"]).await;
+    let collected = look(&scene).await;
+    assert!(matches!(collected.metadata[0].place, Place::Quarantined { moved_at: Some(_), .. }));
+    assert_eq!(why(&rescued(&scene, "run-2").await), [Why::Path]);
+    take(&scene, "run-3", &["shared/#1"]).await;
+    scene.store.advance(Age::hours(25));
+    assert!(rescued(&scene, "run-4").await.is_empty());
+}
+
+#[tokio::test]
+async fn of_two_that_lay_at_one_place_the_later_one_comes_back() {
+    let scene = Scene::new();
+    scene.file(&named("shared/#1"), 1);
+    take(&scene, "run-1", &["shared/#1"]).await;
+    scene.store.advance(Age::days(1));
+    scene.file(&named("shared/#1"), 2);
+    take(&scene, "run-2", &["shared/#1"]).await;
+    metadata(&scene, "chk-7/_metadata", 7, &[&named("shared/#1")], &[]);
+    assert_eq!(rescued(&scene, "run-3").await.files.len(), 1);
+    assert_eq!(scene.store.contents(path(&named("shared/#1"))).unwrap().len(), 2);
+    assert!(scene.store.exists(quarantined("run-1", &named("shared/#1"))));
+}

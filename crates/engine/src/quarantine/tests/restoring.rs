@@ -1,0 +1,262 @@
+use chksweep_core::JobId;
+use chksweep_core::policy::DeadJob;
+use chksweep_store::memory::Denied;
+use chksweep_store::{Call, ErrorKind, Fault, Rule as Strike};
+
+use super::*;
+use crate::journal::{self, Mode};
+use crate::own;
+use crate::testing::{JOB, ROOT, quarantined};
+
+const MERGED: &str = "job_d7f536ce31c588055f4f8282a9756920_op_x_0_2";
+
+fn messages(report: &RestoreReport) -> String {
+    report.restored.iter().filter_map(|file| file.message.clone()).collect::<Vec<_>>().join("; ")
+}
+
+fn rule_of(below: &str) -> Rule {
+    match below {
+        "" | "shared" | "taskowned" | "chk-1" | "chk-2" | "empty" => Rule::EmptyDirectory,
+        "chk-1/_metadata" => Rule::RetiredCheckpoint,
+        _ if below.contains(MERGED) => Rule::UnreferencedRunningState,
+        _ => Rule::ExpiredJob,
+    }
+}
+
+async fn sweep_everything(scene: &Scene, run: &str) -> ExecutionReport {
+    scene.sweep(run, |below| Some(rule_of(below))).await
+}
+
+fn whole_job() -> Scene {
+    let scene = Scene::new();
+    for (below, length) in [("shared/#1", 3), ("shared/#2", 4), ("chk-2/#3", 5)] {
+        scene.file(&named(below), length);
+    }
+    metadata(&scene, "chk-1/_metadata", 1, &[&named("shared/#1")], &[&uuid(4)]);
+    scene.file(&named("chk-1/#4"), 100);
+    scene.file(&format!("shared/{MERGED}/{}", uuid(5)), 9);
+    scene.store.mkdir(path(&format!("shared/{MERGED}/sub")), scene.old());
+    scene.store.mkdir(path("empty"), scene.old());
+    scene.store.mkdir(path("taskowned"), scene.old());
+    scene
+}
+
+#[tokio::test]
+async fn a_sweep_and_its_undoing_leave_the_tree_as_it_was() {
+    let scene = whole_job();
+    let before = scene.tree();
+    let report = sweep_everything(&scene, "run-1").await;
+    assert!(!report.is_partly_done(), "{report:?}");
+    assert_eq!(scene.tree().len(), 1, "all of the job is gone: {:?}", scene.tree().keys());
+    let report = bring_back(&scene, "run-2", all(), None, true).await;
+    assert!(!report.is_partly_done(), "{report:?}");
+    assert_eq!(scene.tree(), before);
+    assert!(
+        !scene.store.exists(format!("{ROOT}/.chksweep/quarantine/run-1")),
+        "no empty directories are left"
+    );
+    let text = scene.store.contents(format!("{ROOT}/.chksweep/runs/run-2.jsonl")).unwrap();
+    assert!(journal::verify(text.as_ref()).unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_kill_at_any_point_of_a_restore_leaves_what_another_restore_completes() {
+    let full = whole_job();
+    let before = full.tree();
+    sweep_everything(&full, "run-1").await;
+    let start = full.faulty.faults().changes();
+    bring_back(&full, "run-2", all(), None, true).await;
+    let total = full.faulty.faults().changes() - start;
+    assert!(total > 10);
+    for nth in 1..=total {
+        for fault in [Fault::Hang, Fault::HangAfter] {
+            let scene = whole_job();
+            sweep_everything(&scene, "run-1").await;
+            scene.faulty.faults().add(Strike::change(fault.clone()).nth(nth).forever());
+            let restoring = bring_back(&scene, "run-2", all(), None, true);
+            assert!(tokio::time::timeout(Duration::from_millis(40), restoring).await.is_err());
+            scene.faulty.faults().clear();
+            assert!(!is_there(&scene, "chk-1/_metadata") || is_there(&scene, "chk-1/#4"), "{nth} {fault:?}");
+            let mut options = scene.options("run-3");
+            options.break_lock = Some(crate::lock::BreakLock::Any);
+            scene.try_begin(options).await.unwrap().finish(true).await.unwrap();
+            bring_back(&scene, "run-4", all(), None, true).await;
+            assert_eq!(scene.tree(), before, "{nth} {fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_part_of_a_run_comes_back_by_path_or_job() {
+    let scene = whole_job();
+    sweep_everything(&scene, "run-1").await;
+    bring_back(&scene, "run-2", select_path(&scene, "shared/#2"), None, false).await;
+    assert!(is_there(&scene, "shared/#2") && !is_there(&scene, "shared/#1") && !is_there(&scene, "chk-2"));
+    bring_back(&scene, "run-3", select_path(&scene, "chk-2"), None, false).await;
+    assert!(is_there(&scene, "chk-2/#3") && !is_there(&scene, "empty"));
+    let other = Selection { jobs: vec![JobId([7; 16])], ..Selection::default() };
+    assert!(bring_back(&scene, "run-4", other, None, true).await.restored.is_empty());
+    let job = Selection { jobs: vec![JobId::parse(JOB.as_bytes()).unwrap()], ..Selection::default() };
+    assert!(!bring_back(&scene, "run-5", job, None, true).await.is_partly_done());
+    assert_eq!(scene.tree(), whole_job().tree());
+    assert!(bring_back(&scene, "run-6", Selection::default(), None, true).await.restored.is_empty());
+}
+
+#[tokio::test]
+async fn nothing_is_replaced() {
+    let scene = whole_job();
+    sweep_everything(&scene, "run-1").await;
+    scene.store.put(path(&named("shared/#1")), b"another", scene.store.now());
+    let report = bring_back(&scene, "run-2", select_path(&scene, "shared"), None, false).await;
+    assert!(report.is_partly_done());
+    assert_eq!(scene.store.contents(path(&named("shared/#1"))).unwrap(), "another");
+    assert!(is_there(&scene, "shared/#2"));
+    assert!(scene.store.exists(quarantined("run-1", &named("shared/#1"))));
+}
+
+/// Its `_metadata` went in one run, its files in two later ones.
+async fn retired_over_three_runs() -> Scene {
+    let scene = Scene::new();
+    for below in ["shared/#1", "shared/#2", "chk-5/#3"] {
+        scene.file(&named(below), 100);
+    }
+    metadata(&scene, "chk-5/_metadata", 5, &[&named("shared/#1"), &named("shared/#2")], &[&uuid(3)]);
+    metadata(&scene, "chk-9/_metadata", 9, &[], &[]);
+    scene.store.set_modified(path("chk-9/_metadata"), scene.old().plus(Age::hours(1)));
+    take(&scene, "run-1", &["chk-5/_metadata"]).await;
+    scene.store.advance(Age::days(2));
+    take(&scene, "run-2", &["shared/#1", "chk-5/#3"]).await;
+    scene.store.advance(Age::days(1));
+    take(&scene, "run-3", &["shared/#2"]).await;
+    scene
+}
+
+#[tokio::test]
+async fn a_metadata_comes_back_with_everything_that_it_names_from_any_run() {
+    let scene = retired_over_three_runs().await;
+    let report = bring_back(&scene, "run-4", select_path(&scene, "chk-5/_metadata"), None, false).await;
+    assert!(!report.is_partly_done(), "{report:?}");
+    assert_eq!(report.restored.len(), 4);
+    for below in ["chk-5/_metadata", "chk-5/#3", "shared/#1", "shared/#2"] {
+        assert!(is_there(&scene, below), "{below}");
+    }
+    for run in ["run-1", "run-2", "run-3"] {
+        assert!(!scene.store.exists(format!("{ROOT}/.chksweep/quarantine/{run}")), "{run}");
+    }
+    // The `_metadata` came last, so that it was never there without its files.
+    let file = own::journal_file(&scene.root(), "run-4");
+    let text = scene.store.contents(file.path()).unwrap();
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    let last = text.lines().rfind(|line| line.contains("\"record\":\"operation\"")).unwrap();
+    assert!(last.contains("chk-5/_metadata"), "{last}");
+}
+
+#[tokio::test]
+async fn a_checkpoint_comes_back_whole_or_not_at_all() {
+    // A file that it names is gone for good.
+    let scene = retired_over_three_runs().await;
+    scene.store.remove(quarantined("run-3", &named("shared/#2")));
+    let before = scene.tree();
+    let report = bring_back(&scene, "run-4", select_path(&scene, "chk-5/_metadata"), None, false).await;
+    assert!(messages(&report).contains(&uuid(2)), "{}", messages(&report));
+    assert_eq!(scene.tree(), before);
+    // One cannot be moved.
+    let scene = retired_over_three_runs().await;
+    scene.store.deny(path("shared"), Denied::Changing);
+    let before = scene.tree();
+    let report = bring_back(&scene, "run-4", select_path(&scene, "chk-5/_metadata"), None, false).await;
+    assert!(report.is_partly_done());
+    assert_eq!(scene.tree(), before);
+    assert!(scene.store.exists(quarantined("run-2", &named("chk-5/#3"))), "what had moved goes back");
+    // The last step fails.
+    let scene = retired_over_three_runs().await;
+    let before = scene.tree();
+    let at = scene.store.location(quarantined("run-1", "chk-5/_metadata"));
+    scene.faulty.faults().add(Strike::on(Call::Rename, Fault::Fail(ErrorKind::PermissionDenied)).at(&at));
+    let report = bring_back(&scene, "run-4", select_path(&scene, "chk-5/_metadata"), None, false).await;
+    assert!(report.is_partly_done());
+    let files = |tree: std::collections::BTreeMap<Location, chksweep_store::memory::Seen>| {
+        tree.into_iter().filter(|(_, seen)| seen.0 == chksweep_store::EntryKind::File).collect::<Vec<_>>()
+    };
+    assert_eq!(files(scene.tree()), files(before));
+}
+
+/// The job id was used again: the newest checkpoint has a lower number.
+async fn of_a_reused_id(options: impl FnOnce(&mut crate::run::RunOptions)) -> Scene {
+    let scene = Scene::new();
+    scene.file(&named("chk-50/#3"), 100);
+    scene.file(&named("shared/#1"), 100);
+    metadata(&scene, "chk-50/_metadata", 50, &[&named("shared/#1")], &[&uuid(3)]);
+    metadata(&scene, "chk-3/_metadata", 3, &[], &[]);
+    scene.store.set_modified(path("chk-3/_metadata"), scene.old().plus(Age::days(1)));
+    let mut given = scene.options("run-1");
+    options(&mut given);
+    let mut run = scene.try_begin(given).await.unwrap();
+    let actions = scene.actions(|below| (below == "chk-50/_metadata").then_some(Rule::RetiredCheckpoint));
+    crate::testing::carry(&mut run, actions).await;
+    run.finish(true).await.unwrap();
+    scene
+}
+
+#[tokio::test]
+async fn a_metadata_goes_back_in_place_only_where_no_job_comes_to_its_number() {
+    let what = |scene: &Scene| select_path(scene, "chk-50/_metadata");
+    let scene = of_a_reused_id(|_| {}).await;
+    let report = bring_back(&scene, "run-2", what(&scene), None, false).await;
+    assert!(messages(&report).contains("--to"), "{}", messages(&report));
+    assert!(!is_there(&scene, "chk-50/_metadata"));
+    // The job is dead now.
+    assert!(!bring_back(&scene, "run-3", what(&scene), None, true).await.is_partly_done());
+    assert!(is_there(&scene, "chk-50/_metadata"));
+    // It was declared dead when it was moved.
+    let job = JobId::parse(JOB.as_bytes()).unwrap();
+    let scene = of_a_reused_id(|options| options.dead_jobs = vec![DeadJob::Id(job)]).await;
+    assert!(!bring_back(&scene, "run-2", what(&scene), None, false).await.is_partly_done());
+    // A newer checkpoint of the same number and above, but of another job.
+    let scene = of_a_reused_id(|_| {}).await;
+    let bytes = simple_metadata(4, 60, SimpleKind::Checkpoint, &[], &[], [9; 16]);
+    scene.store.put(path("chk-60/_metadata"), bytes, scene.old().plus(Age::days(2)));
+    assert!(bring_back(&scene, "run-2", what(&scene), None, false).await.is_partly_done());
+}
+
+#[tokio::test]
+async fn elsewhere_a_checkpoint_takes_what_is_relative_to_it_along() {
+    let scene = of_a_reused_id(|_| {}).await;
+    let what = select_path(&scene, "chk-50/_metadata");
+    let to = scene.store.location("/rescued/chk-50");
+    let report = bring_back(&scene, "run-2", what.clone(), Some(to.clone()), false).await;
+    assert!(!report.is_partly_done(), "{report:?}");
+    assert!(scene.store.exists("/rescued/chk-50/_metadata"));
+    assert!(
+        scene.store.exists(format!("/rescued/chk-50/{}", uuid(3))),
+        "it is named relative to the metadata"
+    );
+    assert!(is_there(&scene, "shared/#1"), "it is named by its path");
+    // What lies in the way is not replaced.
+    let scene = of_a_reused_id(|_| {}).await;
+    scene.store.put("/rescued/chk-50/_metadata", b"mine", scene.store.now());
+    assert!(bring_back(&scene, "run-2", what.clone(), Some(to.clone()), false).await.is_partly_done());
+    assert_eq!(scene.store.contents("/rescued/chk-50/_metadata").unwrap(), "mine");
+    // A file beside it that other metadata names stays where it is, and so does all of it.
+    let scene = of_a_reused_id(|_| {}).await;
+    metadata(&scene, "chk-4/_metadata", 4, &[&named("chk-50/#3")], &[]);
+    let before = scene.tree();
+    let report = bring_back(&scene, "run-2", what, Some(to), false).await;
+    assert!(messages(&report).contains("chk-4/_metadata"), "{}", messages(&report));
+    assert_eq!(scene.tree(), before);
+}
+
+#[tokio::test]
+async fn a_savepoint_goes_back_in_place_and_deleted_files_do_not_come_back() {
+    let mut scene = Scene::new();
+    scene.mode = Mode::Delete;
+    let home = "savepoint-d7f536-0123456789ab";
+    metadata(&scene, &format!("{home}/_metadata"), 8, &[], &[&uuid(3)]);
+    scene.file(&named(&format!("{home}/#3")), 100);
+    take(&scene, "run-1", &["savepoint-d7f536-0123456789ab/_metadata"]).await;
+    assert!(!bring_back(&scene, "run-2", all(), None, false).await.is_partly_done());
+    take(&scene, "run-3", &["savepoint-d7f536-0123456789ab/_metadata"]).await;
+    take(&scene, "run-4", &["savepoint-d7f536-0123456789ab/#3"]).await;
+    let report = bring_back(&scene, "run-5", all(), None, false).await;
+    assert!(messages(&report).contains("not everything that it names is left"), "{}", messages(&report));
+}
