@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests {
     use chksweep_core::metadata::{self, Ignore, ParseError, ParseErrorKind, limits};
+    use chksweep_core::{Location, inspect};
     use chksweep_testkit::metadata_writer::{
         Channel, Keyed, KeyedId, MetadataWriter, OperatorHandle, Properties, Stream, Text,
     };
@@ -21,6 +22,11 @@ mod tests {
 
     fn one_stream(stream: Stream) -> Vec<u8> {
         MetadataWriter::v3(7).operator([1; 16]).subtask(0).operator_state(stream).bytes()
+    }
+
+    /// The tree is as deep as the file: it is built, printed and dropped here.
+    fn inspected(bytes: &[u8]) -> String {
+        serde_json::to_string(&inspect::read(bytes, &Location::local(b"/c/_metadata")).unwrap()).unwrap()
     }
 
     #[test]
@@ -123,6 +129,7 @@ mod tests {
         };
         let limit = usize::try_from(limits::MAX_STREAM_NESTING).unwrap();
         assert!(metadata::read_slice(&nested(limit), &mut Ignore).is_ok());
+        assert!(inspected(&nested(limit)).contains("hdfs://ns/a"));
         assert_eq!(error(&nested(limit + 1)).kind.name(), "too-deep");
         assert_eq!(error(&nested(200_000)).kind.name(), "too-deep");
     }
@@ -143,6 +150,7 @@ mod tests {
             one_keyed(keyed)
         };
         assert!(metadata::read_slice(&nested(limits::MAX_CHANGELOG_NESTING), &mut Ignore).is_ok());
+        assert!(inspected(&nested(limits::MAX_CHANGELOG_NESTING)).contains("hdfs://ns/a"));
         assert_eq!(error(&nested(limits::MAX_CHANGELOG_NESTING + 1)).kind.name(), "too-deep");
     }
 
