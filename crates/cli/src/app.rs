@@ -127,7 +127,10 @@ fn typed(cli: &Cli) -> Typed {
             typed.roots.clone_from(&args.roots);
         }
         Command::Verify(args) => take_look(&mut typed, &args.look),
-        Command::Quarantine(QuarantineCommand::List(selection)) => take_look(&mut typed, &selection.look),
+        Command::Quarantine(QuarantineCommand::List(selection)) => {
+            take_look(&mut typed, &selection.look);
+            typed.groups.push(Group::Sweep);
+        }
         Command::Quarantine(QuarantineCommand::Restore(args)) => {
             take_look(&mut typed, &args.selection.look);
             typed.take(Group::Sweep, &args.sweep.0);

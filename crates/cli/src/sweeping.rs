@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chksweep_core::plan::{Entry, Looks, OwnMove, Summary};
-use chksweep_core::{JobId, Location, Timestamp};
+use chksweep_core::plan::{Entry, Looks, OwnMove, Plan, Summary};
+use chksweep_core::{Age, JobId, Location, Timestamp};
 use chksweep_engine::actions::{ActionOptions, Fresh, actions};
 use chksweep_engine::clock::ClockError;
 use chksweep_engine::collect::ClockCheck;
@@ -14,6 +14,10 @@ use chksweep_engine::execute::{ExecuteOptions, ExecutionReport, execute};
 use chksweep_engine::journal;
 use chksweep_engine::lock::{BreakLock, LockError};
 use chksweep_engine::pace::Waiting;
+use chksweep_engine::quarantine::{
+    PurgeConditions, PurgeReport, RescueReport, Rescued, Selection, purge, rescue,
+};
+use chksweep_engine::records::records;
 use chksweep_engine::run::{Run, RunError, RunOptions};
 use chksweep_engine::{MutateStores, looks};
 use futures::FutureExt;
@@ -117,6 +121,24 @@ impl Session {
         }
     }
 
+    /// Looks, and brings back by itself what is in quarantine and named again.
+    ///
+    /// # Errors
+    ///
+    /// As [`pipeline::look`].
+    pub(crate) async fn look(&mut self, context: &Context) -> Outcome<(Look, RescueReport)> {
+        let look = self.planner().look(context).await?;
+        let rescued = rescue(
+            &mut self.run,
+            &look.collected.metadata,
+            &look.collected.quarantine,
+            &self.scope.systems.equivalence,
+            self.scope.policy.min_age,
+        )
+        .await;
+        Ok((look, rescued))
+    }
+
     /// Carries out what an approved plan and one made just now both sweep.
     ///
     /// # Errors
@@ -129,9 +151,10 @@ impl Session {
         exclude_jobs: Vec<JobId>,
     ) -> Outcome<Swept> {
         let planner = self.planner();
-        let Proved { fresh, read_at, known, summary, exit } = planner.plan(context).await?.into();
+        let (look, rescued) = self.look(context).await?;
+        let Proved { fresh, read_at, known, summary, exit } = pipeline::plan(look).await?.into();
         if exit == Exit::Brake {
-            return Ok(Swept::nothing(self.run.run_id(), summary, exit));
+            return Ok(Swept::nothing(self.run.run_id(), summary, exit, rescued));
         }
         let options = ActionOptions { mode: self.run.mode(), exclude_jobs };
         let actions =
@@ -152,13 +175,77 @@ impl Session {
         };
         let options = ExecuteOptions {
             revalidate_after: REVALIDATE_AFTER,
-            purge_after: self.sweeping.purge_after.unwrap_or_default(),
+            purge_after: self.sweeping.purge_after,
             ..ExecuteOptions::default()
         };
         let report = execute(&mut self.run, actions, read_at, options, &revalidate).await;
-        planner.remember(context, &known, own_moves(&touched, start, Some(self.run.now()))).await;
-        Ok(Swept { plan: summary, report, exit })
+        let end = self.run.now();
+        planner.remember(context, &known, own_moves(&touched, start, Some(end))).await;
+        Ok(Swept { plan: summary, report, rescued: rescued.files, exit })
     }
+
+    /// Looks once more after the last change: what is named by now goes back, and what is due is purged, if that is
+    /// wanted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::look`].
+    pub(crate) async fn purge(&mut self, context: &Context, purging: Purging) -> Outcome<Purged> {
+        let (mut look, mut rescued) = self.look(context).await?;
+        if !rescued.is_empty() {
+            // What was rescued is not in the quarantine any more.
+            look = self.planner().look(context).await?;
+        }
+        let records = records(&self.run.stores().reading(), self.run.roots())
+            .await
+            .map_err(|error| Failure::from(error).context("reading the records of runs"))?;
+        let roots = self.run.roots().to_vec();
+        let now = self.run.now();
+        let is_clean = purging.this_run_is_clean && rescued.is_empty();
+        let planned = pipeline::plan(look).await?;
+        let conditions = PurgeConditions {
+            collected: &planned.look.collected,
+            equivalence: &self.scope.systems.equivalence,
+            policy: &self.scope.policy,
+            records: &records,
+            roots: &roots,
+            now,
+            purge_after: purging.after,
+            this_run_is_clean: is_clean,
+            stop: stop_of(planned.plan.plan()).or_else(|| purging.held.clone()),
+        };
+        let report = purge(&mut self.run, &conditions, &purging.selection).await;
+        Ok(Purged { report, rescued: std::mem::take(&mut rescued.files) })
+    }
+}
+
+/// What is to be purged.
+#[derive(Clone, Debug)]
+pub(crate) struct Purging {
+    /// Which runs are meant.
+    pub(crate) selection: Selection,
+    /// How long what was set aside stays.
+    pub(crate) after: Age,
+    /// Whether the run that asks is a sweep that went well.
+    pub(crate) this_run_is_clean: bool,
+    /// Why nothing is to be purged at all, if so.
+    pub(crate) held: Option<String>,
+}
+
+/// What became of a purge.
+#[derive(Debug, Serialize)]
+pub(crate) struct Purged {
+    /// What was purged, and what waits.
+    #[serde(flatten)]
+    pub(crate) report: PurgeReport,
+    /// What was brought back before.
+    pub(crate) rescued: Vec<Rescued>,
+}
+
+/// Returns the brake that speaks against purging: not that there is much, but that something is wrong.
+fn stop_of(plan: &Plan) -> Option<String> {
+    let brake = plan.brakes.iter().find(|brake| !brake.limit.starts_with("max-sweep-"))?;
+    Some(format!("{}: {}", brake.limit, brake.message))
 }
 
 /// What is needed to plan anew in the middle of a run.
@@ -180,14 +267,16 @@ impl Planner {
     ///
     /// As [`pipeline::look`] and [`pipeline::plan`].
     pub(crate) async fn plan(&self, context: &Context) -> Outcome<Planned> {
+        pipeline::plan(self.look(context).await?).await
+    }
+
+    async fn look(&self, context: &Context) -> Outcome<Look> {
         // The clock of the storage, as far as it can be told without asking it again.
         let ms = i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(0);
         let now = Timestamp(self.now.0.saturating_add(ms));
         let when = When { now, as_of: self.started_at, check: self.check };
         let stores = self.stores.reading();
-        let look: Look =
-            pipeline::look(context, Arc::clone(&self.scope), stores, self.run_id.clone(), when).await?;
-        pipeline::plan(look).await
+        pipeline::look(context, Arc::clone(&self.scope), stores, self.run_id.clone(), when).await
     }
 
     /// Remembers what was seen and what is our own doing, on this machine and beside the roots, before it is done.
@@ -240,6 +329,8 @@ pub(crate) struct Swept {
     /// What was done.
     #[serde(flatten)]
     pub(crate) report: ExecutionReport,
+    /// What was in quarantine and named again, and brought back before.
+    pub(crate) rescued: Vec<Rescued>,
     /// The exit code that the fresh plan gives.
     #[serde(skip)]
     pub(crate) exit: Exit,
@@ -247,9 +338,9 @@ pub(crate) struct Swept {
 
 impl Swept {
     /// What became of a plan that nothing is done of.
-    pub(crate) fn nothing(run_id: &str, plan: Summary, exit: Exit) -> Self {
+    pub(crate) fn nothing(run_id: &str, plan: Summary, exit: Exit, rescued: RescueReport) -> Self {
         let report = ExecutionReport { run_id: run_id.to_owned(), ..ExecutionReport::default() };
-        Self { plan, report, exit }
+        Self { plan, report, rescued: rescued.files, exit }
     }
 }
 

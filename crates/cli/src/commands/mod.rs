@@ -10,10 +10,11 @@ mod inspect;
 mod jobs;
 mod pins;
 mod plan;
+mod quarantine;
 mod run;
 
 use crate::app::Context;
-use crate::args::{AuditCommand, Command, ConfigCommand};
+use crate::args::{AuditCommand, Command, ConfigCommand, QuarantineCommand};
 use crate::failure::{Failure, Outcome};
 use crate::signals::{changing, looking};
 
@@ -38,7 +39,15 @@ pub(crate) async fn call(command: Command, context: &Context) -> Outcome {
         Command::Verify(_) => Err(not_available("verify")),
         Command::Check(_) => Err(not_available("check")),
         Command::Report(_) => Err(not_available("report")),
-        Command::Quarantine(_) => Err(not_available("quarantine")),
+        Command::Quarantine(QuarantineCommand::List(selection)) => {
+            looking(quarantine::show(&selection, context)).await
+        }
+        Command::Quarantine(QuarantineCommand::Restore(args)) => {
+            changing(quarantine::bring_back(&args, context), &context.stop, &context.printer).await
+        }
+        Command::Quarantine(QuarantineCommand::Purge(args)) => {
+            changing(quarantine::free(&args, context), &context.stop, &context.printer).await
+        }
     }
 }
 

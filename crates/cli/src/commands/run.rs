@@ -24,7 +24,9 @@ pub(crate) async fn execute(args: &RunArgs, context: &Context) -> Outcome {
     let session = Session::begin(context, scope, begin).await?;
     let planner = session.planner();
     match planned(args, context, &planner, session.run.run_id().to_owned()).await {
-        Ok(entries) => executed::sweep_and_finish(context, session, &entries, Vec::new(), true).await,
+        Ok(entries) => {
+            executed::sweep_and_finish(context, session, &entries, Vec::new(), !sweeping.no_purge).await
+        }
         Err(failure) => {
             executed::give_up(context, session).await;
             Err(failure)

@@ -6,6 +6,7 @@ use chksweep_core::plan::Entry;
 use chksweep_core::{JobId, Timestamp};
 use chksweep_engine::execute::{DroppedWhy, ExecutionReport};
 use chksweep_engine::journal::{self, Outcome as Fate};
+use chksweep_engine::quarantine::{PurgeReport, Rescued, Selection};
 use serde::Serialize;
 
 use super::human::{bytes, count};
@@ -15,27 +16,29 @@ use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::pipeline;
 use crate::printer::escaped;
-use crate::sweeping::{self, Session, Swept, not_begun};
+use crate::sweeping::{self, Purged, Purging, Session, Swept, not_begun};
 
 /// How many incidents are printed; `--format json` and the journal have all.
 const INCIDENTS: usize = 20;
 
 /// The document of `apply` and `run --execute`.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Document<'a> {
     #[serde(flatten)]
     swept: &'a Swept,
-    #[serde(rename = "endedAt")]
+    /// What the last look brought back, what was purged, and what stays in quarantine.
+    quarantine_after: Option<&'a Purged>,
     ended_at: Option<Timestamp>,
 }
 
-/// Sweeps, ends the run, and tells what became of it.
+/// Sweeps, looks once more, purges what is due if that is wanted, ends the run, and tells what became of it.
 pub(crate) async fn sweep_and_finish(
     context: &Context,
     mut session: Session,
     approved: &[Entry],
     exclude_jobs: Vec<JobId>,
-    _purge: bool,
+    may_purge: bool,
 ) -> Outcome {
     let swept = match session.sweep(context, approved, exclude_jobs).await {
         Ok(swept) => swept,
@@ -44,13 +47,52 @@ pub(crate) async fn sweep_and_finish(
             return Err(failure);
         }
     };
-    let exit = swept.exit.and(sweeping::exit_of(&swept.report, context));
-    let record = session.run.finish(exit == Exit::Done).await.map_err(not_begun)?;
+    let mut exit = swept.exit.and(sweeping::exit_of(&swept.report, context));
+    let mut after = None;
+    if session.run.stopped().is_none() {
+        let held = match swept.exit {
+            Exit::Brake => Some("a brake holds".to_owned()),
+            _ if !may_purge => Some("this run purges nothing".to_owned()),
+            _ => None,
+        };
+        let purging = Purging {
+            selection: Selection::default(),
+            after: session.sweeping.purge_after,
+            this_run_is_clean: exit == Exit::Done && swept.rescued.is_empty(),
+            held,
+        };
+        match session.purge(context, purging).await {
+            Ok(purged) => {
+                let partly = purged.report.is_partly_done();
+                exit = exit.and(if partly { Exit::Partial } else { Exit::Done });
+                after = Some(purged);
+            }
+            Err(failure) => {
+                // What was done stays done, and is told; that the last look failed is told as well.
+                context.printer.failure(&failure.context("looking once more after the last change"));
+                exit = exit.and(Exit::Partial);
+            }
+        }
+    }
+    let rescued = after.as_ref().is_some_and(|after| !after.rescued.is_empty()) || !swept.rescued.is_empty();
+    let record = session.run.finish(exit == Exit::Done && !rescued).await.map_err(not_begun)?;
     context.done_looking();
     if context.printer.is_json() {
-        context.printer.json(exit, &Document { swept: &swept, ended_at: record.ended_at })?;
+        let document =
+            Document { swept: &swept, quarantine_after: after.as_ref(), ended_at: record.ended_at };
+        context.printer.json(exit, &document)?;
     } else {
-        context.printer.text(|out| print(out, &swept.report, &swept.plan.roots))?;
+        context.printer.text(|out| {
+            print(out, &swept.report, &swept.plan.roots)?;
+            print_rescued(out, &swept.rescued)?;
+            match &after {
+                Some(after) => {
+                    print_rescued(out, &after.rescued)?;
+                    print_purge(out, &after.report)
+                }
+                None => Ok(()),
+            }
+        })?;
         pipeline::print_problems(context, &swept.plan.problems);
     }
     Ok(exit)
@@ -71,18 +113,11 @@ fn print(out: &mut dyn Write, report: &ExecutionReport, roots: &[String]) -> io:
         journal::Mode::Trash => "moved to the trash",
         journal::Mode::Delete => "deleted",
     };
+    let steps = count(done.operations, "step");
     writeln!(out, "run {}", report.run_id)?;
-    writeln!(
-        out,
-        "{verb}: {}, {} in {}",
-        count(done.files, "file"),
-        bytes(done.bytes),
-        count(done.operations, "step")
-    )?;
-    for (fate, number) in &report.outcomes {
-        if *fate != Fate::Done {
-            writeln!(out, "{}: {}, {}", word(*fate), count(number.files, "file"), bytes(number.bytes))?;
-        }
+    writeln!(out, "{verb}: {}, {} in {steps}", count(done.files, "file"), bytes(done.bytes))?;
+    for (fate, number) in report.outcomes.iter().filter(|(fate, _)| **fate != Fate::Done) {
+        writeln!(out, "{}: {}, {}", word(*fate), count(number.files, "file"), bytes(number.bytes))?;
     }
     for (why, text) in [
         (DroppedWhy::Gone, "gone since the plan"),
@@ -108,20 +143,58 @@ fn print(out: &mut dyn Write, report: &ExecutionReport, roots: &[String]) -> io:
     for place in &report.quarantine {
         writeln!(out, "in quarantine: {}", escaped(&place.to_string()))?;
     }
-    if let Some(from) = report.purgeable_from {
-        writeln!(out, "can be purged from {}", short(from))?;
-        let roots: Vec<&str> = roots.iter().map(String::as_str).collect();
+    if !report.quarantine.is_empty() {
+        let (roots, run) = (roots.join(" "), &report.run_id);
+        writeln!(out, "to bring it back: chksweep quarantine restore {} --run {run}", escaped(&roots))?;
+    }
+    Ok(())
+}
+
+/// Writes what was brought back by itself.
+pub(crate) fn print_rescued(out: &mut dyn Write, rescued: &[Rescued]) -> io::Result<()> {
+    for file in rescued {
+        let (path, by) = (file.to.to_string(), file.named_by.to_string());
         writeln!(
             out,
-            "to bring it back: chksweep quarantine restore {} --run {} --all",
-            escaped(&roots.join(" ")),
-            report.run_id
+            "brought back, since {} names it: {}: {}",
+            escaped(&by),
+            escaped(&path),
+            word(file.outcome)
         )?;
     }
     Ok(())
 }
 
-const fn word(fate: Fate) -> &'static str {
+/// Writes what was purged, and what stays in quarantine until when.
+pub(crate) fn print_purge(out: &mut dyn Write, report: &PurgeReport) -> io::Result<()> {
+    for run in &report.purged {
+        let whole = if run.complete { "" } else { "; some of it is still there" };
+        writeln!(
+            out,
+            "purged run {}: {}, {}{whole}",
+            run.run_id,
+            count(run.files, "file"),
+            bytes(run.bytes)
+        )?;
+    }
+    for failure in &report.failures {
+        writeln!(out, "  failed: {}", escaped(failure))?;
+    }
+    if let Some(stopped) = &report.stopped {
+        writeln!(out, "stopped before it was through: {}", escaped(stopped))?;
+    }
+    let files: u64 = report.waiting.iter().map(|run| run.files).sum();
+    if files > 0 {
+        let size: u64 = report.waiting.iter().map(|run| run.bytes).sum();
+        let due = report.waiting.iter().filter_map(|run| run.due).min();
+        let due = due.map(|due| format!(", the first due {}", short(due))).unwrap_or_default();
+        writeln!(out, "stays in quarantine: {}, {}{due}", count(files, "file"), bytes(size))?;
+    }
+    Ok(())
+}
+
+/// Returns an outcome in words.
+pub(crate) const fn word(fate: Fate) -> &'static str {
     match fate {
         Fate::Done => "done",
         Fate::AlreadyGone => "already gone",

@@ -167,7 +167,6 @@ pub(crate) const KEYS: &[Key] = &[
     Key::one("mode", Kind::Choice(&["quarantine", "trash", "delete"]), "MODE", "Set aside (can be undone), move to the HDFS trash, or delete").or("quarantine").of(Group::Sweep),
     Key::one("purge-after", Kind::Age, "DURATION", "How long what was set aside stays before it may be purged").or("7d").of(Group::Sweep),
     Key::one("no-purge", Kind::Switch, "BOOL", "Purge nothing at the end of a run").or("false").of(Group::Sweep),
-    Key::one("purge-slice", Kind::Number, "FILES", "Files that one recursive delete may hold").or("100000").of(Group::Sweep),
     Key::one("max-rps", Kind::Number, "N", "Changes a second").or("500").of(Group::Sweep),
     Key::one("max-plan-age", Kind::Age, "DURATION", "An older plan is stale").or("7d").of(Group::Sweep),
     Key::many("ha-dir", "ha-dirs", Kind::NotYet, "LOCATION", "Not available in this version").of(Group::Policy),

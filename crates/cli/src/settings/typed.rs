@@ -27,10 +27,10 @@ pub(crate) enum Mode {
 pub(crate) struct Sweeping {
     /// What sweeping means.
     pub(crate) mode: Mode,
-    /// How long what was set aside stays; nothing with `no-purge`.
-    pub(crate) purge_after: Option<Age>,
-    /// Files that one recursive delete may hold.
-    pub(crate) purge_slice: u64,
+    /// How long what was set aside stays.
+    pub(crate) purge_after: Age,
+    /// Whether nothing is purged at the end of a run.
+    pub(crate) no_purge: bool,
     /// Changes a second.
     pub(crate) max_rps: u32,
     /// An older plan is stale.
@@ -179,15 +179,14 @@ impl Settings {
             "delete" => Mode::Delete,
             _ => Mode::Quarantine,
         };
-        let purge_after = if self.switch("no-purge")? { None } else { self.read("purge-after", value::age)? };
         let max_rps = self.required("max-rps", value::small)?;
         if max_rps == 0 {
             return Err(Failure::usage("`max-rps` is at least 1"));
         }
         Ok(Sweeping {
             mode,
-            purge_after,
-            purge_slice: self.required("purge-slice", value::number)?.max(1),
+            purge_after: self.required("purge-after", value::age)?,
+            no_purge: self.switch("no-purge")?,
             max_rps,
             max_plan_age: self.required("max-plan-age", value::age)?,
         })

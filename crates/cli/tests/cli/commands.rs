@@ -22,12 +22,12 @@ fn config_show_tells_where_each_value_comes_from() {
     insta::assert_snapshot!(chosen.join("\n"), @r"
     configuration file: c.toml
     profile: night
-    KEY                    VALUE   FROM
-    keep-last              3       c.toml:1
-    max-rps                50      CHKSWEEP_MAX_RPS
-    min-age                4d      --min-age
-    mode                   trash   c.toml:4 (profile night)
-    purge-after            7d      default
+    KEY                    VALUE  FROM
+    keep-last              3      c.toml:1
+    max-rps                50     CHKSWEEP_MAX_RPS
+    min-age                4d     --min-age
+    mode                   trash  c.toml:4 (profile night)
+    purge-after            7d     default
     ");
     let document = sandbox.json(&["config", "show", "--config", "c.toml", "--format", "json"]);
     assert_eq!(document["settings"]["keep-last"]["value"], "3");

@@ -13,8 +13,8 @@ fn a_reviewed_plan_is_carried_out_and_nothing_live_goes() {
     run [RUN]
     set aside: 1 file, 500 B in 1 step
     in quarantine: file://[DIR]/r/.chksweep/quarantine/[RUN]
-    can be purged from [TIME]
-    to bring it back: chksweep quarantine restore file://[DIR]/r --run [RUN] --all
+    to bring it back: chksweep quarantine restore file://[DIR]/r --run [RUN]
+    stays in quarantine: 1 file, 500 B, the first due [TIME]
     [EOF]
     ");
     assert!(!sandbox.exists(&left));
@@ -120,4 +120,100 @@ fn a_plan_over_a_limit_is_exit_3() {
     ");
     assert_eq!(sandbox.output(&["run", "r", "--execute", "--max-sweep-files", "0"]).status.code(), Some(3));
     assert_eq!(sandbox.tree("r"), before);
+}
+
+#[test]
+fn what_was_set_aside_is_listed_and_comes_back_exactly() {
+    let sandbox = Sandbox::with_job();
+    let before = sandbox.tree("r");
+    sandbox.run(&["run", "r", "--execute"]);
+    insta::assert_snapshot!(sandbox.run(&["quarantine", "list", "r"]), @r"
+    exit 0
+    --- stdout
+    RUN                        STARTED               FILES   SIZE  CHECKPOINTS  DUE                   ROOT
+    [RUN]  [TIME]      1  500 B            0  [TIME]  file://[DIR]/r
+
+    Not purged yet:
+      [RUN]: it is kept until [TIME]; 0 of 2 clean runs over its roots have been since
+
+    in quarantine: 1 file, 500 B
+    [EOF]
+    ");
+    assert_ne!(sandbox.tree("r"), before);
+    insta::assert_snapshot!(sandbox.run(&["quarantine", "restore", "r", "--all"]), @r"
+    exit 2
+    --- stderr
+    error: this changes the storage, and there is no terminal to ask on
+    hint: say `--yes` to go ahead without being asked
+    [EOF]
+    ");
+    insta::assert_snapshot!(sandbox.run(&["quarantine", "restore", "r", "--yes"]), @r"
+    exit 2
+    --- stderr
+    error: nothing is selected
+    hint: say what: `--run ID`, `--job ID`, `--path LOCATION`, `--older-than DURATION`, or `--all`; `chksweep quarantine list` shows what there is
+    [EOF]
+    ");
+    insta::assert_snapshot!(sandbox.run(&["quarantine", "restore", "r", "--yes", "--all"]), @r"
+    exit 0
+    --- stdout
+    brought back: 1 path, 500 B
+    [EOF]
+    ");
+    assert_eq!(sandbox.tree("r"), before);
+    let listing = sandbox.json(&["quarantine", "list", "r", "--format", "json"]);
+    assert_eq!(listing["totals"]["files"], 0);
+}
+
+#[test]
+fn nothing_is_purged_before_its_time() {
+    let sandbox = Sandbox::with_job();
+    sandbox.run(&["run", "r", "--execute"]);
+    insta::assert_snapshot!(sandbox.run(&["quarantine", "purge", "r", "--all", "--yes"]), @r"
+    exit 0
+    --- stdout
+    stays in quarantine: 1 file, 500 B, the first due [TIME]
+      [RUN] waits: it is kept until [TIME]; 0 of 2 clean runs over its roots have been since
+    [EOF]
+    ");
+    let job = sandbox.run(&["quarantine", "purge", "r", "--job", JOB, "--yes"]);
+    assert!(job.starts_with("exit 2\n"), "{job}");
+    let listing = sandbox.json(&["quarantine", "list", "r", "--format", "json", "--job", JOB]);
+    assert_eq!(listing["totals"]["files"], 1);
+    let other = ["quarantine", "list", "r", "--format", "json", "--older-than", "1d"];
+    assert_eq!(sandbox.json(&other)["runs"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn the_record_of_a_run_is_whole_or_said_to_be_changed() {
+    let sandbox = Sandbox::with_job();
+    let document = sandbox.json(&["run", "r", "--execute", "--format", "json"]);
+    let run = document["runId"].as_str().unwrap();
+    let journal = format!("r/.chksweep/runs/{run}.jsonl");
+    insta::assert_snapshot!(sandbox.run(&["audit", "verify", &journal]), @r"
+    exit 0
+    --- stdout
+    run [RUN]: 4 lines, each follows from the one before
+    digest of the last line: [SHA256]
+    [EOF]
+    ");
+    let text = std::fs::read_to_string(sandbox.path(&journal)).unwrap();
+    sandbox.put("edited.jsonl", text.replacen("tester", "nobody", 1).as_bytes(), 0);
+    insta::assert_snapshot!(sandbox.run(&["audit", "verify", "edited.jsonl"]), @r"
+    exit 1
+    --- stderr
+    error: the record `edited.jsonl` was changed: line 2: its digest is not that of the line before it: the journal was changed
+    [EOF]
+    ");
+}
+
+#[test]
+fn a_lock_that_another_run_holds_is_exit_5() {
+    let sandbox = Sandbox::with_job();
+    let holder = "{\"owner\":\"bob\",\"host\":\"edge1\",\"pid\":7,\"runId\":\"other\",\"since\":\"2026-11-23T18:00:00.000Z\"}";
+    sandbox.put("r/.chksweep/lock", holder.as_bytes(), 0);
+    let text = sandbox.run(&["run", "r", "--execute"]);
+    assert!(text.starts_with("exit 5\n") && text.contains("--break-lock other"), "{text}");
+    let broken = sandbox.output(&["run", "r", "--execute", "--break-lock", "other"]);
+    assert_eq!(broken.status.code(), Some(0), "{broken:?}");
 }
