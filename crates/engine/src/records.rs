@@ -130,8 +130,8 @@ pub async fn records(stores: &ReadStores, roots: &[Location]) -> Result<Vec<RunR
         while let Some(record) = reading.next().await {
             let record = record?;
             let known = found.get(&record.run_id);
-            // A run that one root calls broken off is so, whatever the record under another says.
-            if known.is_none_or(|known| known.ended_at.is_some() && record.ended_at.is_none()) {
+            // A run that went wrong under one root did so, whatever its record under another says.
+            if known.is_none_or(|known| known.clean && !record.clean) {
                 found.insert(record.run_id.clone(), record);
             }
         }

@@ -1,6 +1,6 @@
 //! One run that changes something: from its lock and the first line of its journal to the last line and the release.
 //!
-//! Whatever a run does, sweeping, rescuing, restoring or purging, goes through [`Run::carry_out`]: the lock is still
+//! Whatever a run does, sweeping, rescuing, restoring or purging, goes through `Run::carry_out`: the lock is still
 //! its own, the paths of the batch are durable in the journal, then the operations, then their outcomes. So there is
 //! one place in which a store is changed, and nothing happens that a later run could not read of.
 

@@ -70,6 +70,7 @@ pub async fn execute(
         done: 0,
         bytes: 0,
         left: BTreeSet::new(),
+        aside: BTreeSet::new(),
         read_at,
         options,
         report: ExecutionReport {
@@ -104,6 +105,8 @@ struct Sweep {
     bytes: u64,
     /// Directories whose `_metadata` stayed: what lies beside it stays too.
     left: BTreeSet<Location>,
+    /// Where something was set aside.
+    aside: BTreeSet<Location>,
     read_at: tokio::time::Instant,
     options: ExecuteOptions,
     report: ExecutionReport,
@@ -158,6 +161,10 @@ impl Sweep {
             {
                 self.left.insert(directory);
             }
+            if fate.is_done() && step.to().is_some() {
+                let root = own::root_of(run.roots(), &step.from);
+                self.aside.extend(root.map(|root| own::quarantine_of(root, run.run_id())));
+            }
             self.count(run, &step.from, &fate, step.files, step.bytes);
         }
     }
@@ -184,9 +191,8 @@ impl Sweep {
         if let Some(stop) = run.stopped() {
             self.report.stopped_by(&stop);
         }
-        if self.report.count(Outcome::Done).operations > 0 {
-            self.report.quarantine =
-                run.roots().iter().map(|root| own::quarantine_of(root, run.run_id())).collect();
+        if !self.aside.is_empty() {
+            self.report.quarantine = self.aside.into_iter().collect();
             self.report.purgeable_from = Some(run.started_at().plus(self.options.purge_after));
         }
         self.report

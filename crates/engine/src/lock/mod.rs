@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chksweep_core::{Age, Location, Timestamp, layout};
-use chksweep_store::{EntryKind, ReadStore, StoreError};
+use chksweep_store::{EntryKind, ErrorKind, ReadStore, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::events::Observer;
@@ -205,13 +205,18 @@ async fn places(stores: &MutateStores, roots: &[Location]) -> Result<BTreeSet<Lo
                     places.insert(directory.clone());
                 }
                 Ok(_) => {}
-                Err(error) if own::is_absent(&error) => {}
+                // What cannot be looked into has no lock for us either.
+                Err(error) if own::is_absent(&error) || is_barred(&error) => {}
                 Err(error) => return Err(error),
             }
             above = directory.parent();
         }
     }
     Ok(places)
+}
+
+fn is_barred(error: &StoreError) -> bool {
+    matches!(error.kind, ErrorKind::PermissionDenied | ErrorKind::Unsupported | ErrorKind::WrongType)
 }
 
 /// What a lock file holds: its bytes, and nothing where it is gone.

@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::index::Index;
 use crate::collected::{Collected, QuarantinedRun};
 use crate::execute::Eyes;
+use crate::own;
 use crate::records::RunRecord;
 
 /// How many clean runs must have been since.
@@ -166,6 +167,9 @@ fn own_reasons(conditions: &PurgeConditions<'_>, run: &QuarantinedRun) -> Assess
         Some(due) if due > conditions.now => reasons.push(format!("it is kept until {due}")),
         Some(_) => {}
     }
+    if !own::is_run_id(&run.run_id) || run.location != own::quarantine_of(&run.root, &run.run_id) {
+        reasons.push("it is no directory of a run".to_owned());
+    }
     if !run.complete {
         reasons.push("it could not be listed completely".to_owned());
     }
@@ -226,7 +230,11 @@ async fn named_by(eyes: &Eyes, conditions: &PurgeConditions<'_>) -> Vec<BTreeSet
             Place::Quarantined { .. } => runs.iter().position(|run| file.location.is_within(&run.location)),
             Place::Sweep | Place::Reference => None,
         };
-        for id in index.named_by(eyes, file).await.into_keys() {
+        let mut found = index.named_by(eyes, file).await;
+        if in_run.is_none() {
+            found = index.unserved(eyes, found).await;
+        }
+        for id in found.into_keys() {
             let Some(slot) = index.run_of(id).and_then(|run| named_by.get_mut(run)) else { continue };
             slot.insert(in_run.map_or_else(|| Namer::Place(file.location.clone()), Namer::Run));
         }

@@ -16,6 +16,7 @@ use chksweep_core::{Content, Equivalence, Location, Uuid};
 
 use crate::collected::{QuarantinedFile, QuarantinedRun};
 use crate::execute::{Eyes, Sight};
+use crate::own;
 
 /// Why a quarantined file is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -57,6 +58,10 @@ impl<'a> Index<'a> {
             by_directory_name: HashMap::new(),
         };
         for (run_at, run) in runs.iter().enumerate() {
+            if !own::is_run_id(&run.run_id) || run.location != own::quarantine_of(&run.root, &run.run_id) {
+                // Somebody else's directory: nothing in it is ours to bring back, or to delete.
+                continue;
+            }
             for (file_at, file) in run.files.iter().enumerate() {
                 let id = index.files.len();
                 index.files.push((run_at, file_at));
@@ -130,6 +135,19 @@ impl<'a> Index<'a> {
         }
         if let OperatorStateSearch::Searched { found: uuids } = &file.operator_state {
             self.by_uuids(uuids, &mut found);
+        }
+        found
+    }
+
+    /// Drops what is named and lies at its old place again: the name is served, and what is in the quarantine is
+    /// another copy.
+    pub(super) async fn unserved(&self, eyes: &Eyes, mut found: BTreeMap<Id, Why>) -> BTreeMap<Id, Why> {
+        let ids: Vec<Id> = found.keys().copied().collect();
+        for id in ids {
+            let Some((_, file)) = self.get(id) else { continue };
+            if exists(eyes, self.equivalence, &file.original).await == Some(true) {
+                found.remove(&id);
+            }
         }
         found
     }

@@ -77,7 +77,9 @@ pub async fn rescue(
     let now = run.now();
     let mut named: BTreeMap<Id, (Why, Location)> = BTreeMap::new();
     for file in metadata.iter().filter(|file| speaks(file, now, min_age)) {
-        for (id, why) in index.named_by(&run.hands.eyes, file).await {
+        let eyes = &run.hands.eyes;
+        let found = index.named_by(eyes, file).await;
+        for (id, why) in index.unserved(eyes, found).await {
             // What lies in the quarantine beside metadata that still speaks there is where it belongs.
             named.entry(id).or_insert_with(|| (why, file.location.clone()));
         }

@@ -135,6 +135,7 @@ async fn of_two_that_lay_at_one_place_the_later_one_comes_back() {
     take(&scene, "run-2", &["shared/#1"]).await;
     metadata(&scene, "chk-7/_metadata", 7, &[&named("shared/#1")], &[]);
     assert_eq!(rescued(&scene, "run-3").await.files.len(), 1);
+    assert!(rescued(&scene, "run-4").await.is_empty(), "the other copy is not missed");
     assert_eq!(scene.store.contents(path(&named("shared/#1"))).unwrap().len(), 2);
     assert!(scene.store.exists(quarantined("run-1", &named("shared/#1"))));
 }
