@@ -25,8 +25,11 @@ pub(crate) enum Hold {
         /// The jobs in whose directories the unreadable metadata lies.
         jobs: BTreeSet<usize>,
     },
-    /// All state files everywhere.
-    AllState,
+    /// The files of these jobs, and all state files everywhere.
+    AllState {
+        /// The jobs in whose directories the unreadable metadata lies.
+        jobs: BTreeSet<usize>,
+    },
 }
 
 /// What holds something back.
@@ -94,7 +97,7 @@ impl Guards {
             (false, _, _) => Hold::Nothing,
             (true, OnUnreadable::Block, _) => Hold::Everything,
             (true, OnUnreadable::Isolate, true) => Hold::SharedState { jobs },
-            (true, OnUnreadable::Isolate, false) => Hold::AllState,
+            (true, OnUnreadable::Isolate, false) => Hold::AllState { jobs },
         };
     }
 

@@ -149,8 +149,13 @@ impl Liveness {
                 && quiescent_at.is_some_and(|at| at < input.as_of)
                 && job.directories.iter().all(|at| self.seen_before(input, map, *at));
             for at in &job.directories {
+                // Where not everything was listed, nothing says that it did not change.
+                let whole = map
+                    .job_directories
+                    .get(*at)
+                    .is_some_and(|job| !has_partial_below(input, map, job.directory));
                 if let Some(slot) = self.dead.get_mut(*at) {
-                    *slot = quiescent || self.declared.get(*at).copied().unwrap_or(false);
+                    *slot = quiescent || (whole && self.declared.get(*at).copied().unwrap_or(false));
                 }
                 if let (true, Some(slot)) =
                     (input.policy.trust_quiescence && seen, self.quiescent_at.get_mut(*at))

@@ -134,7 +134,7 @@ impl Naming {
             unlisted_places: BTreeSet::new(),
         };
         for snapshot in snapshots {
-            naming.resolve(input, &index, snapshot);
+            naming.resolve(input, map, &index, snapshot);
         }
         naming.find_dangling_by_name(inventory, snapshots);
         naming.mark_directories(input, &index, snapshots);
@@ -174,7 +174,7 @@ impl Naming {
     }
 
     /// Finds the listed files of one snapshot, and what is not listed.
-    fn resolve(&mut self, input: &PlanInput<'_>, index: &PathIndex, snapshot: &Snapshot<'_>) {
+    fn resolve(&mut self, input: &PlanInput<'_>, map: &Map, index: &PathIndex, snapshot: &Snapshot<'_>) {
         let files = &snapshot.content.files;
         let mut places: Vec<Vec<DirectoryId>> = Vec::with_capacity(files.directories.len());
         let mut judged: Vec<bool> = Vec::with_capacity(files.directories.len());
@@ -185,6 +185,10 @@ impl Naming {
             found.sort_unstable();
             found.dedup();
             judged.push(is_judged(input, directory));
+            // A file-merging directory goes only when nothing in it is named, be it there or not.
+            for id in found.iter().filter(|id| snapshot.names && map.role(**id) == Role::Merged) {
+                set(&mut self.directories, id.index());
+            }
             if found.is_empty() && snapshot.names && lies_nowhere(input, directory) {
                 self.unlisted_places.insert(directory.clone());
             }

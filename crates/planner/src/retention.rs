@@ -125,7 +125,8 @@ impl Context<'_> {
             retired.extend(members.iter().filter(|at| self.may_go(**at)).map(|at| (*at, Rule::ExpiredJob)));
             return;
         }
-        if terms.keep_last.is_none() && terms.keep_within.is_none() {
+        // `keep-within` alone only ever keeps.
+        if terms.keep_last.is_none() {
             return;
         }
         for lineage in self.lineages(members) {
@@ -142,7 +143,7 @@ impl Context<'_> {
         let Some(first) = members.first().and_then(|at| self.snapshots.get(*at)) else { return };
         let Some(location) = &first.home else { return };
         let terms = self.terms(location);
-        if terms.savepoint_keep_last.is_none() && terms.savepoint_keep_within.is_none() {
+        if terms.savepoint_keep_last.is_none() {
             return;
         }
         for lineage in self.lineages(members) {
@@ -213,7 +214,7 @@ impl Context<'_> {
     }
 
     /// Returns the members that stay by count: by number and, separately, by the mtime of `_metadata`. One with
-    /// references that resolve to nothing is not counted, and stays unless a newer one resolves.
+    /// references that resolve to nothing is not counted, and stays unless enough that resolve are newer, by both.
     fn kept_by_count(&self, lineage: &[usize], keep_last: Option<u32>) -> BTreeSet<usize> {
         let spared = if self.input.policy.no_ha { 1 } else { SPARED_WITHOUT_HA_EVIDENCE };
         let count = usize::try_from(keep_last.unwrap_or(0).max(spared)).unwrap_or(usize::MAX);
@@ -222,9 +223,10 @@ impl Context<'_> {
         by_number.sort_by_key(|at| std::cmp::Reverse((self.number(*at), self.written(*at), self.home(*at))));
         let mut by_time = whole.clone();
         by_time.sort_by_key(|at| std::cmp::Reverse((self.written(*at), self.number(*at), self.home(*at))));
-        let newest_whole = whole.iter().map(|at| self.written(*at)).max();
         let dangling = lineage.iter().copied().filter(|at| {
-            !self.resolves(*at) && newest_whole.is_none_or(|newest| self.written(*at) >= newest)
+            let later = whole.iter().filter(|other| self.written(**other) > self.written(*at)).count();
+            let higher = whole.iter().filter(|other| self.number(**other) > self.number(*at)).count();
+            !self.resolves(*at) && (later < count || higher < count)
         });
         let mut kept: BTreeSet<usize> = dangling.collect();
         kept.extend(self.first_places(&by_number, count));
@@ -342,8 +344,10 @@ impl Context<'_> {
         self.snapshots.get(at).map_or(i64::MAX, |snapshot| snapshot.content.checkpoint_id)
     }
 
+    /// Returns whether every reference of a snapshot resolves by its path: only then does Flink restore it. A file
+    /// of the name elsewhere keeps that file, and does not make the snapshot whole.
     fn resolves(&self, at: usize) -> bool {
-        self.naming.dangling.get(at).is_some_and(|dangling| dangling.iter().all(|one| one.found_by_name))
+        self.naming.dangling.get(at).is_some_and(Vec::is_empty)
     }
 }
 

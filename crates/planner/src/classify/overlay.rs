@@ -1,5 +1,7 @@
 //! What holds whole jobs, or the whole plan, back: applied to each verdict last.
 
+use std::collections::BTreeSet;
+
 use chksweep_core::plan::{Decision, Rule, Verdict};
 use chksweep_core::{DirectoryId, File, layout};
 
@@ -37,12 +39,15 @@ fn is_held(world: &World<'_>, directory: DirectoryId, file: Option<&File>, rule:
     match &world.guards.hold {
         Hold::Nothing => false,
         Hold::Everything => true,
-        Hold::AllState => !harmless,
+        Hold::AllState { jobs } => !harmless || is_of(world, directory, jobs),
         Hold::SharedState { jobs } => {
-            let of_job = world.map.job(directory).is_some_and(|job| jobs.contains(&job));
-            of_job || (!harmless && is_shared_state(world, directory))
+            is_of(world, directory, jobs) || (!harmless && is_shared_state(world, directory))
         }
     }
+}
+
+fn is_of(world: &World<'_>, directory: DirectoryId, jobs: &BTreeSet<usize>) -> bool {
+    world.map.job(directory).is_some_and(|job| jobs.contains(&job))
 }
 
 /// Shared, task-owned, changelog and ForSt state can be named from anywhere.
