@@ -12,17 +12,18 @@ use crate::jobs::is_within;
 use crate::report::Report;
 use crate::retention::{Retention, candidates};
 use crate::snapshots::{Snapshot, Target, follow, is_same_lineage, is_swept, resolves};
-use crate::view::{SweptFile, Zone};
+use crate::view::{SweptFile, View, Zone};
 
-/// A retired checkpoint has enough newer ones of its lineage that stay, by number and by mtime, all of them whole.
+/// A retired checkpoint has enough newer ones of its lineage that stay, by number and by mtime, all of them whole;
+/// for one that misses files itself, one newer is enough.
 pub(super) fn check_retired_checkpoint(evidence: &Evidence<'_>, report: &mut Report) {
     let view = &evidence.view;
-    let mut counted: BTreeMap<DirectoryId, Counted<'_>> = BTreeMap::new();
+    let mut staying: BTreeMap<DirectoryId, Staying<'_>> = BTreeMap::new();
     for swept in view.files.iter().filter(|swept| swept.rule == Rule::RetiredCheckpoint) {
         let location = view.location_of(swept);
         let Some(job) = view.input.inventory.directory(swept.directory).parent else { continue };
-        let counted = counted.entry(job).or_insert_with(|| Counted::new(evidence, job));
-        if let Some(message) = against_retired_checkpoint(evidence, swept, &location, counted) {
+        let staying = staying.entry(job).or_insert_with(|| Staying::new(evidence, job));
+        if let Some(message) = against_retired_checkpoint(evidence, swept, &location, staying) {
             report.at("retired-checkpoint", &location, message);
         }
     }
@@ -32,7 +33,7 @@ fn against_retired_checkpoint(
     evidence: &Evidence<'_>,
     swept: &SweptFile,
     location: &Location,
-    counted: &Counted<'_>,
+    staying: &Staying<'_>,
 ) -> Option<&'static str> {
     let view = &evidence.view;
     let Zone::Checkpoint(number) = view.area(swept.directory).zone else {
@@ -46,12 +47,22 @@ fn against_retired_checkpoint(
         return Some("it is a savepoint");
     }
     let id = view.area(swept.directory).job.and_then(|at| evidence.jobs.get(at)?.id);
-    let allowed = candidates(view.input.policy, location, id, None).iter().any(|retention| {
-        let Some(keep_last) = retention.keep_last else { return false };
+    let retentions = candidates(view.input.policy, location, id, None);
+    let keeps = |retention: &Retention| {
+        retention.keep_last.map(|count| usize::try_from(count.max(1)).unwrap_or(usize::MAX))
+    };
+    let enough = retentions.iter().filter_map(keeps).max().unwrap_or(1).max(2);
+    let newer = staying.newer_than(number, file, content, enough);
+    // Without evidence of HA somebody may be about to restore the last but one.
+    if !view.input.policy.no_ha && newer.staying < 2 {
+        return Some("it is one of the newest two, and nothing tells that HA does not hold it");
+    }
+    let dangles = dangles(view, content);
+    let allowed = retentions.iter().any(|retention| {
+        let Some(keep_last) = keeps(retention) else { return false };
         let young = retention.keep_within.is_some_and(|age| is_within(view, file.modified, age));
-        // Without evidence of HA somebody may be about to restore the last but one.
-        let floor = if view.input.policy.no_ha { 1 } else { 2 };
-        !young && counted.has_newer(number, file, content, keep_last.max(floor))
+        // One that misses files is no use once a whole one is newer.
+        !young && newer.whole >= if dangles { 1 } else { keep_last }
     });
     (!allowed).then_some("no retention that may hold for it retires it")
 }
@@ -69,41 +80,75 @@ fn readable<'a>(
     Ok((file, content))
 }
 
-/// The checkpoints of a job directory that count: they stay, were read, and all that they name is there.
-struct Counted<'a> {
-    by_number: Vec<Snapshot<'a>>,
-    by_time: Vec<Snapshot<'a>>,
+/// A checkpoint that stays and was read, and whether all that it names is there.
+#[derive(Clone, Copy)]
+struct Stays<'a> {
+    snapshot: Snapshot<'a>,
+    content: &'a Content,
+    whole: bool,
 }
 
-impl<'a> Counted<'a> {
+/// The checkpoints of a job directory that stay, the newest first.
+struct Staying<'a> {
+    by_number: Vec<Stays<'a>>,
+    by_time: Vec<Stays<'a>>,
+}
+
+/// How many checkpoints of one lineage are newer than another, both by number and by mtime; counted until there are
+/// enough.
+struct Newer {
+    /// Those that stay.
+    staying: usize,
+    /// Those of them of which all that they name is there.
+    whole: usize,
+}
+
+impl<'a> Staying<'a> {
     fn new(evidence: &Evidence<'a>, job: DirectoryId) -> Self {
         let view = &evidence.view;
-        let mut by_number: Vec<Snapshot<'a>> = evidence
-            .snapshots
-            .of_job(view, view.location(job))
-            .iter()
-            .rev()
-            .filter(|snapshot| !snapshot.retired)
-            .filter(|snapshot| snapshot.checkpoint().is_some_and(|content| resolves(view, content)))
-            .copied()
-            .collect();
+        let all = evidence.snapshots.of_job(view, view.location(job)).iter();
+        let staying = all.filter(|snapshot| !snapshot.retired).filter_map(|snapshot| {
+            let content = snapshot.checkpoint()?;
+            Some(Stays { snapshot: *snapshot, content, whole: resolves(view, content) })
+        });
+        let mut by_number: Vec<Stays<'a>> = staying.collect();
         let mut by_time = by_number.clone();
-        by_number.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.number));
-        by_time.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.modified()));
+        by_number.sort_by_key(|stays| std::cmp::Reverse(stays.snapshot.number));
+        by_time.sort_by_key(|stays| std::cmp::Reverse(stays.snapshot.modified()));
         Self { by_number, by_time }
     }
 
-    /// Returns whether enough of one lineage with this are newer, by number and separately by mtime.
-    fn has_newer(&self, number: u64, file: &MetadataFile, content: &Content, count: u32) -> bool {
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        let related = |snapshot: &&Snapshot<'_>| {
-            snapshot.file.location != file.location
-                && snapshot.content().is_some_and(|other| is_same_lineage(content, other))
+    fn newer_than(&self, number: u64, file: &MetadataFile, content: &Content, enough: usize) -> Newer {
+        let related = |stays: &&Stays<'_>| {
+            stays.snapshot.file.location != file.location && is_same_lineage(content, stays.content)
         };
-        let higher = self.by_number.iter().take_while(|one| one.number > number).filter(related);
-        let later = self.by_time.iter().take_while(|one| one.modified() >= file.modified).filter(related);
-        higher.take(count).count() == count && later.take(count).count() == count
+        let higher = self.by_number.iter().take_while(|stays| stays.snapshot.number > number);
+        let later = self.by_time.iter().take_while(|stays| stays.snapshot.modified() >= file.modified);
+        let (a, b) = (count(higher.filter(related), enough), count(later.filter(related), enough));
+        Newer { staying: a.staying.min(b.staying), whole: a.whole.min(b.whole) }
     }
+}
+
+fn count<'b>(newest_first: impl Iterator<Item = &'b Stays<'b>>, enough: usize) -> Newer {
+    let mut newer = Newer { staying: 0, whole: 0 };
+    for stays in newest_first {
+        newer.staying += 1;
+        newer.whole += usize::from(stays.whole);
+        if newer.whole >= enough {
+            break;
+        }
+    }
+    newer
+}
+
+/// Returns whether something that a snapshot names is certainly not there.
+fn dangles(view: &View<'_>, content: &Content) -> bool {
+    let mut dangles = false;
+    follow(view, content, |_, _, target| {
+        dangles = target == Target::Nothing;
+        !dangles
+    });
+    dangles
 }
 
 /// A retired savepoint is one that a savepoint policy names: enough newer ones of its job stay.

@@ -122,6 +122,27 @@ fn a_checkpoint_that_misses_files_is_not_counted() {
     world.gone(&state(3)).gone(&state(2)).passes();
     world.policy.keep_last = Some(2);
     world.refused(&["retired-checkpoint"]);
+    // Missing files itself, it is no use once a whole one is newer.
+    world.gone(&state(1)).passes();
+    let mut world = four();
+    world.policy.max_dangling = 1.0;
+    world.gone(&state(1)).gone(&state(2)).gone(&state(3)).gone(&state(4));
+    world.refused(&["retired-checkpoint", "inconsistent-job", "max-dangling"]);
+    // What lies under no listed root may be there for it, and is not known to be there for others.
+    let named_elsewhere = |number: u8| checkpoint(number).names("/elsewhere/x");
+    let with = |says: [Says; 3]| {
+        let mut world = World::new("/r");
+        world.policy.no_ha = true;
+        world.policy.keep_last = Some(2);
+        for says in says {
+            world.says(says);
+        }
+        world.sweep(&metadata(1), Rule::RetiredCheckpoint);
+        world
+    };
+    with([named_elsewhere(1), checkpoint(2), checkpoint(3)]).passes();
+    with([checkpoint(1), named_elsewhere(2), checkpoint(3)]).refused(&["retired-checkpoint"]);
+    with([named_elsewhere(1), named_elsewhere(2), checkpoint(3)]).refused(&["retired-checkpoint"]);
 }
 
 #[test]
