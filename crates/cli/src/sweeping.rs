@@ -167,9 +167,8 @@ impl Session {
         let revalidate = move || {
             let (planner, context) = again.clone();
             async move {
-                let planned =
-                    planner.plan(&context).await.map_err(|failure| format!("{:#}", failure.error))?;
-                Ok(Proved::from(planned).fresh)
+                let proved = planner.plan(&context).await.map(Proved::from);
+                proved.map(|proved| proved.fresh).map_err(|failure| format!("{:#}", failure.error))
             }
             .boxed()
         };

@@ -4,7 +4,7 @@
 //! `tests/golden/trees` has for each tree what was listed, what Flink's own reader says of every `_metadata`, and
 //! the small files of checkpoints and savepoints; larger files are made again with the same length.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use chksweep_core::Location;
 use chksweep_core::deps::ErrorDocument;
 use chksweep_core::inspect::{self, Detail, Inspection, Node, PartName};
 use chksweep_core::metadata::SnapshotKind;
+use chksweep_core::{Equivalence, Location};
 use serde::Serialize;
 
 use crate::app::Context;
@@ -17,7 +17,7 @@ use crate::metadata::{self, How};
 use crate::output::human::{bytes, count};
 use crate::output::table::{Column, Rows};
 use crate::printer::escaped;
-use crate::stores::FileSystems;
+use crate::stores::{FileSystems, UsedAliases};
 
 const HOW: How<Inspection> = How {
     slice: inspect::read,
@@ -47,7 +47,8 @@ pub(crate) async fn run(args: &InspectArgs, context: &Context) -> Outcome {
     let loaded = metadata::load(&stores, &location, HOW).await;
     context.done_looking();
     match loaded {
-        Ok(loaded) => {
+        Ok(mut loaded) => {
+            warn_unmatched(context, relocate(&mut loaded.content, &systems.equivalence));
             let inspection = &loaded.content;
             if context.printer.is_json() {
                 context.printer.json(Exit::Done, &Document::Read { location: &location, inspection })?;
@@ -69,6 +70,44 @@ pub(crate) async fn run(args: &InspectArgs, context: &Context) -> Outcome {
             failure.hints.extend(error.hint().map(str::to_owned));
             Err(failure)
         }
+    }
+}
+
+/// Puts where files are listed in the place of where the metadata says that they are; returns the aliases that
+/// matched nothing.
+fn relocate(inspection: &mut Inspection, equivalence: &Equivalence) -> Vec<String> {
+    let aliases = UsedAliases::new(equivalence);
+    if !equivalence.aliases().is_empty() {
+        for operator in &mut inspection.operators {
+            let states = operator.subtasks.iter_mut().flat_map(|subtask| &mut subtask.states);
+            let nodes = states.flat_map(|state| &mut state.handles).chain(&mut operator.coordinator);
+            nodes.for_each(|node| relocate_node(node, &aliases));
+        }
+    }
+    aliases.unmatched()
+}
+
+fn relocate_node(node: &mut Node, aliases: &UsedAliases<'_>) {
+    let relocate = |path: &mut String| {
+        let found = Location::from_printed(path.as_bytes()).and_then(|location| aliases.find(&location));
+        if let Some(found) = found {
+            *path = found.to_string();
+        }
+    };
+    match &mut node.detail {
+        Detail::File { path, .. } | Detail::Segment { path, .. } => relocate(path),
+        Detail::Operator(detail) => {
+            let directories = [&mut detail.task_owned_directory, &mut detail.shared_directory];
+            directories.into_iter().flatten().for_each(relocate);
+        }
+        Detail::Inline { .. } | Detail::Keyed(_) | Detail::Channel { .. } | Detail::Nothing {} => {}
+    }
+    node.handles.iter_mut().for_each(|inner| relocate_node(inner, aliases));
+}
+
+fn warn_unmatched(context: &Context, warnings: Vec<String>) {
+    for warning in warnings {
+        context.printer.warning(&warning);
     }
 }
 

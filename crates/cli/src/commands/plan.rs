@@ -10,7 +10,7 @@ use crate::args::{PlanArgs, RunArgs};
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::output::breakdown::Breakdown;
-use crate::output::plan::PlanView;
+use crate::output::plan::{InQuarantine, PlanView};
 use crate::pipeline::{self, Planned, Scope};
 use crate::planfile::{self, Contents};
 use crate::printer::escaped;
@@ -29,6 +29,7 @@ struct Document<'a> {
     #[serde(flatten)]
     summary: &'a Summary,
     sha256: Option<&'a str>,
+    quarantine: &'a InQuarantine,
 }
 
 /// Plans, and shows the plan.
@@ -47,6 +48,8 @@ pub(crate) async fn dry_run(args: &RunArgs, context: &Context) -> Outcome {
 }
 
 fn show(planned: Planned, context: &Context, options: Options<'_>) -> Outcome {
+    let after = context.settings.sweeping()?.purge_after;
+    let quarantine = &InQuarantine::new(&planned.look.collected.quarantine, after);
     let inventory = planned.look.collected.inventory;
     let mut plan = planned.plan.into_plan();
     let breakdown = Breakdown::new(&inventory, &plan.decisions);
@@ -61,9 +64,11 @@ fn show(planned: Planned, context: &Context, options: Options<'_>) -> Outcome {
         exit = exit.and(Exit::SomethingToSweep);
     }
     if context.printer.is_json() {
-        context.printer.json(exit, &Document { summary: &plan.summary, sha256: digest.as_deref() })?;
+        context
+            .printer
+            .json(exit, &Document { summary: &plan.summary, sha256: digest.as_deref(), quarantine })?;
     } else {
-        let view = PlanView { plan: &plan, inventory: &inventory, breakdown: &breakdown };
+        let view = PlanView { plan: &plan, inventory: &inventory, breakdown: &breakdown, quarantine };
         let next = next(context, &plan, &breakdown, digest.as_deref());
         context.printer.text(|out| {
             view.write(out)?;

@@ -241,7 +241,7 @@ async fn restored(
         return Ok(RestoreReport::default());
     }
     let stores = session.run.stores().reading();
-    let records = records(&stores, &session.run.roots().to_vec())
+    let records = records(&stores, session.run.roots())
         .await
         .map_err(|error| Failure::from(error).context("reading the records of runs"))?;
     let dead = dead_directories(&planned.plan.plan().summary.jobs);

@@ -41,10 +41,10 @@ async fn planned(
     planner: &Planner,
     run_id: String,
 ) -> Outcome<Vec<chksweep_core::plan::Entry>> {
-    let planned = planner.plan(context).await?;
-    pipeline::remember(context, &planned);
-    let inventory = planned.look.collected.inventory;
-    let mut plan = planned.plan.into_plan();
+    let first = planner.plan(context).await?;
+    pipeline::remember(context, &first);
+    let inventory = first.look.collected.inventory;
+    let mut plan = first.plan.into_plan();
     let directory = context.settings.state_dir()?.join("plans");
     std::fs::create_dir_all(&directory)
         .map_err(|error| Failure::failed(format_args!("making `{}`: {error}", directory.display())))?;

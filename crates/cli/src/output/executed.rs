@@ -50,11 +50,8 @@ pub(crate) async fn sweep_and_finish(
     let mut exit = swept.exit.and(sweeping::exit_of(&swept.report, context));
     let mut after = None;
     if session.run.stopped().is_none() {
-        let held = match swept.exit {
-            Exit::Brake => Some("a brake holds".to_owned()),
-            _ if !may_purge => Some("this run purges nothing".to_owned()),
-            _ => None,
-        };
+        let braked = (swept.exit == Exit::Brake).then(|| "a brake holds".to_owned());
+        let held = braked.or_else(|| (!may_purge).then(|| "this run purges nothing".to_owned()));
         let purging = Purging {
             selection: Selection::default(),
             after: session.sweeping.purge_after,

@@ -48,7 +48,7 @@ mod tests {
     fn singular_and_plural_are_right() {
         assert_eq!(count(0, "file"), "0 files");
         assert_eq!(count(1, "directory"), "1 directory");
-        assert_eq!(count(1234567, "directory"), "1,234,567 directories");
+        assert_eq!(count(1_234_567, "directory"), "1,234,567 directories");
         assert_eq!(count(100, "day"), "100 days");
         assert_eq!(count(1000, "path"), "1,000 paths");
     }

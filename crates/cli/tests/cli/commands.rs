@@ -102,3 +102,16 @@ fn logs_can_be_json_lines() {
         assert!(value["level"].is_string(), "{line}");
     }
 }
+
+#[test]
+fn a_signal_ends_a_look_at_once() {
+    // Somebody who takes the call and never answers.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("hdfs://{}/x", listener.local_addr().unwrap());
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_chksweep"));
+    let mut child = command.env_clear().args(["deps", &url, "--format", "json"]).spawn().unwrap();
+    let (_connection, _) = listener.accept().unwrap();
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+}

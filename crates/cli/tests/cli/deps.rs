@@ -233,6 +233,9 @@ fn inspect_shows_operators_or_handles() {
     ");
     let document = sandbox.json(&["inspect", "--format", "json", &chk]);
     assert_eq!(document["totals"]["fileHandles"], 2);
+    let alias = format!("{}/r=hdfs://ns/moved", sandbox.path("").display());
+    let text = sandbox.run(&["inspect", "--files", &chk, "--alias", &alias]);
+    assert!(text.contains(&format!("hdfs://ns/moved/{JOB}/shared/")), "{text}");
     sandbox.put("text", b"no metadata", 1);
     insta::assert_snapshot!(sandbox.run(&["inspect", "text", "--format", "json"]), @r#"
     exit 4
