@@ -19,7 +19,7 @@ use chksweep_engine::quarantine::{
 };
 use chksweep_engine::records::records;
 use chksweep_engine::run::{Run, RunError, RunOptions};
-use chksweep_engine::{MutateStores, looks};
+use chksweep_engine::{MutateStores, clock, looks};
 use futures::FutureExt;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -178,7 +178,7 @@ impl Session {
             ..ExecuteOptions::default()
         };
         let report = execute(&mut self.run, actions, read_at, options, &revalidate).await;
-        let end = self.run.now();
+        let end = planner.store_time(context).await.max(self.run.now());
         planner.remember(context, &known, own_moves(&touched, start, Some(end))).await;
         Ok(Swept { plan: summary, report, rescued: rescued.files, exit })
     }
@@ -276,6 +276,20 @@ impl Planner {
         let when = When { now, as_of: self.started_at, check: self.check };
         let stores = self.stores.reading();
         pipeline::look(context, Arc::clone(&self.scope), stores, self.run_id.clone(), when).await
+    }
+
+    /// Returns what the clock of the storage says now, the latest of several: what was modified up to then may be
+    /// our own doing. Counting on from the start would come out too early by what each call took.
+    async fn store_time(&self, context: &Context) -> Timestamp {
+        let name = format!("{}-swept", self.run_id);
+        let mut latest = self.started_at;
+        for root in distinct_roots(&self.scope) {
+            match clock::store_time(&self.stores, &root, &name, context.clock.now()).await {
+                Ok(time) => latest = latest.max(time),
+                Err(error) => tracing::warn!(%error, "the clock of the storage could not be read"),
+            }
+        }
+        latest
     }
 
     /// Remembers what was seen and what is our own doing, on this machine and beside the roots, before it is done.

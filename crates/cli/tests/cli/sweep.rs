@@ -217,3 +217,14 @@ fn a_lock_that_another_run_holds_is_exit_5() {
     let broken = sandbox.output(&["run", "r", "--execute", "--break-lock", "other"]);
     assert_eq!(broken.status.code(), Some(0), "{broken:?}");
 }
+
+#[test]
+fn our_own_moves_are_not_taken_for_life() {
+    let sandbox = Sandbox::with_job();
+    let declared = ["run", "r", "--execute", "--dead-job", JOB, "--max-sweep-ratio", "1", "--format", "json"];
+    let document = sandbox.json(&declared);
+    assert!(document["outcomes"]["done"]["operations"].as_u64().unwrap() >= 3, "{document}");
+    assert!(document["quarantineAfter"].is_object(), "the last look went well: {document}");
+    assert!(!sandbox.exists(&format!("r/{JOB}/chk-1")));
+    assert!(sandbox.exists(&format!("r/{JOB}/chk-2/_metadata")));
+}
