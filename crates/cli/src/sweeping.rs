@@ -178,9 +178,16 @@ impl Session {
             ..ExecuteOptions::default()
         };
         let report = execute(&mut self.run, actions, read_at, options, &revalidate).await;
-        let end = planner.store_time(context).await.max(self.run.now());
-        planner.remember(context, &known, own_moves(&touched, start, Some(end))).await;
+        self.remember_moves(context, &known, &touched).await;
         Ok(Swept { plan: summary, report, rescued: rescued.files, exit })
+    }
+
+    /// Remembers that this run moved something in these directories, now that it has: their mtimes are no sign of
+    /// life.
+    pub(crate) async fn remember_moves(&self, context: &Context, known: &Looks, touched: &BTreeSet<String>) {
+        let planner = self.planner();
+        let end = planner.store_time(context).await.max(self.run.now());
+        planner.remember(context, known, own_moves(touched, self.run.started_at(), Some(end))).await;
     }
 
     /// Looks once more after the last change: what is named by now goes back, and what is due is purged, if that is

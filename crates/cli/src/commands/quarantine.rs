@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chksweep_core::plan::Totals;
 use chksweep_core::{Age, JobId, Location, Timestamp};
 use chksweep_engine::collect::ClockCheck;
+use chksweep_engine::looks;
 use chksweep_engine::quarantine::{
     PurgeConditions, QuarantineListing, RestoreReport, RestoreRequest, RunListing, dead_directories, list,
     restore,
@@ -255,7 +256,10 @@ async fn restored(
         records: &records,
         dead: &dead,
     };
-    Ok(restore(&mut session.run, &request).await)
+    let report = restore(&mut session.run, &request).await;
+    let known = looks::merge(planned.look.collected.looks.clone(), planned.plan.plan().looks.clone());
+    session.remember_moves(context, &known, &report.touched(&planned.look.collected.inventory)).await;
+    Ok(report)
 }
 
 fn print_restored(out: &mut dyn Write, report: &RestoreReport) -> io::Result<()> {

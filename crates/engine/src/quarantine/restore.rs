@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use chksweep_core::plan::{MetadataFile, Place};
-use chksweep_core::{Equivalence, Location};
+use chksweep_core::{Equivalence, Inventory, Location};
 use serde::Serialize;
 
 use super::index::{Id, Index};
@@ -78,8 +78,17 @@ impl RestoreReport {
     }
 
     /// Returns the directories whose own mtime this changed, as printed; see [`crate::actions::Actions::touched`].
-    pub fn touched(&self) -> BTreeSet<String> {
-        self.restored.iter().filter_map(|file| file.to.parent()).map(|at| at.to_string()).collect()
+    /// Where a directory had to be made again, which `before` tells, the one that holds it changed as well.
+    pub fn touched(&self, before: &Inventory) -> BTreeSet<String> {
+        let mut touched = BTreeSet::new();
+        for file in &self.restored {
+            let mut at = file.to.parent();
+            while let Some(directory) = at {
+                at = directory.parent().filter(|_| before.find_directory(&directory).is_none());
+                touched.insert(directory.to_string());
+            }
+        }
+        touched
     }
 
     pub(super) fn add(&mut self, restored: Restored, bytes: u64) {
