@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use chksweep_core::inventory::Listing;
-use chksweep_core::layout;
+use chksweep_core::layout::{self, DirectoryName};
 use chksweep_core::plan::{Place, tree_digest};
 use chksweep_core::policy::DeadJob;
 use chksweep_core::{Age, Directory, DirectoryId, JobId, Location, Timestamp};
@@ -46,7 +46,10 @@ pub(crate) enum Owner {
         directory: Location,
     },
     /// It lies in no job directory.
-    Unknown,
+    Unknown {
+        /// What the name of its savepoint tells of the job's id.
+        digits: Option<[u8; 6]>,
+    },
 }
 
 /// All job directories.
@@ -114,7 +117,8 @@ impl Jobs {
     fn collect_metadata_activity(&mut self, view: &View<'_>) {
         for (file, owner) in view.input.metadata.iter().zip(&self.owners) {
             let touched: Vec<usize> = match (&file.place, owner) {
-                (Place::Quarantined { .. }, _) | (_, Owner::Unknown | Owner::Elsewhere { id: None, .. }) => {
+                (Place::Quarantined { .. }, _)
+                | (_, Owner::Unknown { .. } | Owner::Elsewhere { id: None, .. }) => {
                     continue;
                 }
                 (Place::Sweep | Place::Reference, Owner::Listed(at)) => vec![*at],
@@ -155,7 +159,7 @@ impl Jobs {
         group
             .iter()
             .filter_map(|at| self.list.get(*at))
-            .all(|job| !job.uncertain && job.last.is_none_or(|last| !is_within(view, last, age)))
+            .all(|job| !job.uncertain && job.last.is_none_or(|last| view.input.as_of > last.plus(age)))
     }
 
     /// A changelog base alone shows nothing of the checkpoints of its job.
@@ -180,6 +184,11 @@ impl Jobs {
     /// Returns the job directories with this id.
     pub(crate) fn of_id(&self, id: JobId) -> &[usize] {
         self.by_id.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns whether some job directory has an id that begins with these digits.
+    pub(crate) fn knows(&self, digits: [u8; 6]) -> bool {
+        self.by_id.keys().any(|id| starts_with(*id, digits))
     }
 
     pub(crate) fn all(&self) -> &[Job] {
@@ -217,7 +226,8 @@ impl Jobs {
         declared || (!group.is_empty() && group.iter().all(|at| self.is_dead(Some(*at))))
     }
 
-    /// Returns whether the job that owns a metadata file is proved dead. An unknown owner is not.
+    /// Returns whether the job that owns a metadata file is proved dead. An unknown owner is not; a savepoint is
+    /// dead when every listed job is that its name may tell.
     pub(crate) fn is_dead_owner(&self, view: &View<'_>, metadata: usize) -> bool {
         match self.owner(metadata) {
             Owner::Listed(at) => self.is_dead(Some(*at)),
@@ -229,7 +239,11 @@ impl Jobs {
                     .is_some_and(|file| !is_within(view, file.modified, view.input.policy.min_age));
                 id.is_some_and(|id| self.is_dead_id(view, id)) || (still && is_declared(view, directory))
             }
-            Owner::Unknown => false,
+            Owner::Unknown { digits: Some(digits) } => {
+                let mut known = self.by_id.keys().filter(|id| starts_with(**id, *digits)).peekable();
+                known.peek().is_some() && known.all(|id| self.is_dead_id(view, *id))
+            }
+            Owner::Unknown { digits: None } => false,
         }
     }
 
@@ -245,7 +259,7 @@ impl Jobs {
 
     /// Returns the owner of a metadata file, by its number in the input.
     pub(crate) fn owner(&self, metadata: usize) -> &Owner {
-        self.owners.get(metadata).unwrap_or(&Owner::Unknown)
+        self.owners.get(metadata).unwrap_or(&Owner::Unknown { digits: None })
     }
 
     /// Returns whether an owner is the job of this directory.
@@ -256,7 +270,8 @@ impl Jobs {
                 *other == at || (id.is_some() && self.list.get(*other).is_some_and(|job| job.id == id))
             }
             Owner::Elsewhere { id: other, .. } => id.is_some() && *other == id,
-            Owner::Unknown => false,
+            Owner::Unknown { digits: Some(digits) } => id.is_some_and(|id| starts_with(id, *digits)),
+            Owner::Unknown { digits: None } => false,
         }
     }
 
@@ -292,7 +307,8 @@ fn is_declared(view: &View<'_>, directory: &Location) -> bool {
 }
 
 fn is_own_doing(view: &View<'_>, zone: Zone, directory: &Directory) -> bool {
-    matches!(zone, Zone::Job | Zone::Checkpoint(_))
+    // In `shared` and `taskowned` no directory counts at all.
+    !matches!(zone, Zone::Outer | Zone::Strange)
         && !view.input.looks.moves.is_empty()
         && view.input.looks.moves.get(&directory.location.to_string()).is_some_and(|own| {
             own.start <= directory.modified && own.end.is_some_and(|end| directory.modified <= end)
@@ -317,7 +333,7 @@ pub(crate) fn is_same_tree(view: &View<'_>, directory: DirectoryId, tree: &str) 
 
 /// Returns the job in whose directory a metadata file lies.
 fn owner_of(view: &View<'_>, metadata: &Location) -> Owner {
-    let Some(directory) = metadata.parent() else { return Owner::Unknown };
+    let Some(directory) = metadata.parent() else { return Owner::Unknown { digits: None } };
     if let Some(job) = job_directory_of(&directory) {
         let listed = view.just_at(&job).filter(|id| view.area(*id).zone == Zone::Job);
         return match listed.and_then(|id| view.area(id).job) {
@@ -326,7 +342,10 @@ fn owner_of(view: &View<'_>, metadata: &Location) -> Owner {
         };
     }
     // A savepoint in a directory that holds checkpoints of a job without a directory of its own.
-    view.just_at(&directory).and_then(|id| view.area(id).job).map_or(Owner::Unknown, Owner::Listed)
+    match view.just_at(&directory).and_then(|id| view.area(id).job) {
+        Some(at) => Owner::Listed(at),
+        None => Owner::Unknown { digits: telling_digits(directory.name()) },
+    }
 }
 
 /// Returns the job directory that a path tells by itself: the one that holds its `chk-N`, or has an id for a name.
@@ -342,4 +361,19 @@ fn job_directory_of(directory: &Location) -> Option<Location> {
         at = here.parent();
     }
     None
+}
+
+/// Returns the first six digits of a job's id from the name of a savepoint directory, unless they are those that
+/// application clusters share.
+pub(crate) fn telling_digits(name: &[u8]) -> Option<[u8; 6]> {
+    if let DirectoryName::Savepoint(digits) = layout::directory_name(name) {
+        (digits != *b"000000" && digits != *b"ffffff").then_some(digits)
+    } else {
+        None
+    }
+}
+
+/// Returns whether an id begins with these digits.
+pub(crate) fn starts_with(id: JobId, digits: [u8; 6]) -> bool {
+    id.to_string().as_bytes().starts_with(&digits)
 }

@@ -54,7 +54,8 @@ impl Outsiders {
 
     /// A reference that leads nowhere means every file of its name, as does a UUID in the raw bytes.
     fn add_by_name(&mut self, view: &View<'_>, jobs: &Jobs, voice: &Voice<'_>, wanted: &[(Uuid, usize)]) {
-        if wanted.is_empty() {
+        // Versions 0 and 1 know no running state that their jobs could hold.
+        if wanted.is_empty() || voice.file.content.as_ref().is_err_and(|unreadable| !unreadable.blocks) {
             return;
         }
         let mut uuids: Vec<Uuid> = voice.other_uuids().collect();

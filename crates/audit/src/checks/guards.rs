@@ -207,12 +207,8 @@ fn spelling_of(view: &View<'_>, directory: &Location) -> Option<(String, Directo
 /// only holds changelog never has any: it does not count as long as metadata was read elsewhere.
 fn check_some_metadata_under_each_root(evidence: &Evidence<'_>, report: &mut Report) {
     let view = &evidence.view;
-    let read: Vec<&Location> = evidence
-        .voices
-        .iter()
-        .filter(|voice| voice.content().is_some())
-        .map(|voice| &voice.file.location)
-        .collect();
+    let read: Vec<&Location> =
+        view.input.metadata.iter().filter(|file| file.content.is_ok()).map(|file| &file.location).collect();
     for root in view.input.inventory.roots() {
         let sweeps = view.files.iter().any(|swept| view.area(swept.directory).root == *root);
         if !sweeps || read.iter().any(|location| view.is_under(location, [view.location(*root)])) {

@@ -8,7 +8,7 @@ use chksweep_core::{DirectoryId, Location};
 
 use super::Evidence;
 use crate::fingerprint;
-use crate::jobs::Owner;
+use crate::jobs::{Owner, starts_with};
 use crate::report::Report;
 use crate::view::{View, Zone};
 use crate::voices::{Voice, home};
@@ -78,7 +78,8 @@ pub(super) fn check_merged_directory_whole(evidence: &Evidence<'_>, report: &mut
     }
 }
 
-/// A checkpoint that other metadata points at by number (version 7) stays whole.
+/// A checkpoint that other metadata points at by number (version 7) stays whole. Of its directory, once that is
+/// empty, nothing is asked.
 pub(super) fn check_reference_checkpoints(evidence: &Evidence<'_>, report: &mut Report) {
     if evidence
         .voices
@@ -92,16 +93,14 @@ pub(super) fn check_reference_checkpoints(evidence: &Evidence<'_>, report: &mut 
     // A `_metadata` needs to stay only for what stays itself.
     let staying = Pointed::new(evidence, |voice| !crate::snapshots::is_swept(view, &voice.file.location));
     let message = "kept metadata takes state over from this checkpoint";
-    for swept in &view.files {
+    // Nobody ever names a staging file.
+    for swept in view.files.iter().filter(|swept| swept.rule != Rule::StagingFile) {
         let is_metadata = matches!(swept.rule, Rule::RetiredCheckpoint | Rule::ExpiredJob)
             && layout::file_name(&view.name_of(swept).to_vec()) == layout::FileName::Metadata;
         let pointed = if is_metadata { &staying } else { &all };
-        if pointed.covers(view, swept.directory) {
+        if pointed.covers(evidence, swept.directory) {
             report.at("reference-checkpoint", &view.location_of(swept), message);
         }
-    }
-    for swept in view.directories.iter().filter(|swept| all.covers(view, swept.directory)) {
-        report.at("reference-checkpoint", view.location(swept.directory), message);
     }
 }
 
@@ -110,8 +109,9 @@ pub(super) fn check_reference_checkpoints(evidence: &Evidence<'_>, report: &mut 
 struct Pointed {
     /// The paths of their directories.
     paths: Vec<u128>,
-    /// The numbers that metadata of unknown jobs points at: those of every job are meant.
-    numbers: Vec<u64>,
+    /// The numbers that metadata in no job directory points at: those of every job are meant that the name of the
+    /// savepoint does not exclude.
+    numbers: Vec<(u64, Option<[u8; 6]>)>,
 }
 
 impl Pointed {
@@ -124,10 +124,11 @@ impl Pointed {
             if numbers.is_empty() {
                 continue;
             }
-            let homes = job_directories_of(evidence, voice);
-            if homes.is_empty() {
-                pointed.numbers.extend_from_slice(&numbers);
+            if let Owner::Unknown { digits } = evidence.jobs.owner(voice.index) {
+                pointed.numbers.extend(numbers.iter().map(|number| (*number, *digits)));
+                continue;
             }
+            let homes = job_directories_of(evidence, voice);
             for (home, number) in
                 homes.iter().flat_map(|home| numbers.iter().map(move |number| (home, number)))
             {
@@ -141,9 +142,13 @@ impl Pointed {
         pointed
     }
 
-    fn covers(&self, view: &View<'_>, directory: DirectoryId) -> bool {
+    fn covers(&self, evidence: &Evidence<'_>, directory: DirectoryId) -> bool {
+        let view = &evidence.view;
         let Zone::Checkpoint(number) = view.area(directory).zone else { return false };
-        self.numbers.binary_search(&number).is_ok()
+        let id = view.area(directory).job.and_then(|at| evidence.jobs.get(at)?.id);
+        let may_be =
+            |digits: Option<[u8; 6]>| digits.zip(id).is_none_or(|(digits, id)| starts_with(id, digits));
+        self.numbers.iter().any(|(other, digits)| *other == number && may_be(*digits))
             || view
                 .spellings(view.location(directory))
                 .iter()
@@ -160,7 +165,7 @@ fn job_directories_of(evidence: &Evidence<'_>, voice: &Voice<'_>) -> Vec<Locatio
             None => (None, Vec::new()),
         },
         Owner::Elsewhere { id, directory } => (*id, vec![directory.clone()]),
-        Owner::Unknown => return Vec::new(),
+        Owner::Unknown { .. } => return Vec::new(),
     };
     let same = id.map_or(&[][..], |id| jobs.of_id(id)).iter().filter_map(|at| jobs.get(*at));
     homes.extend(same.map(|job| view.location(job.directory).clone()));

@@ -6,6 +6,7 @@ use chksweep_core::plan::Rule;
 use chksweep_core::{DirectoryId, NameRef};
 
 use super::Evidence;
+use crate::jobs::{starts_with, telling_digits};
 use crate::report::Report;
 use crate::view::{SweptFile, View, Zone};
 
@@ -174,9 +175,10 @@ pub(super) fn is_selected(view: &View<'_>, directory: DirectoryId) -> bool {
     if policy.selects(layout::job_of(location)) {
         return true;
     }
-    let digits = match view.area(directory).zone {
-        Zone::Merged => return policy.selects(merged_job(location.name())),
-        Zone::Savepoint(digits) => digits,
+    match view.area(directory).zone {
+        Zone::Merged => policy.selects(merged_job(location.name())),
+        Zone::Savepoint(_) => telling_digits(location.name())
+            .is_some_and(|digits| policy.jobs.iter().any(|id| starts_with(*id, digits))),
         Zone::Outer
         | Zone::Job
         | Zone::Checkpoint(_)
@@ -186,17 +188,11 @@ pub(super) fn is_selected(view: &View<'_>, directory: DirectoryId) -> bool {
         | Zone::Attempt
         | Zone::Database
         | Zone::Probe
-        | Zone::Strange => return false,
-    };
-    tells_a_job(digits) && policy.jobs.iter().any(|id| id.to_string().as_bytes().starts_with(&digits))
+        | Zone::Strange => false,
+    }
 }
 
 /// Returns the id in `job_<id>_…`.
 pub(super) fn merged_job(name: &[u8]) -> Option<JobId> {
     JobId::parse(name.strip_prefix(b"job_")?.get(..32)?)
-}
-
-/// Returns whether the six digits in the name of a savepoint tell anything: application clusters share the others.
-pub(super) fn tells_a_job(digits: [u8; 6]) -> bool {
-    digits != *b"000000" && digits != *b"ffffff"
 }

@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use chksweep_core::plan::{MetadataFile, Rule};
 use chksweep_core::{Content, DirectoryId, Kind, Location};
 
-use super::place::tells_a_job;
 use super::{Evidence, refuse_by_directory};
-use crate::jobs::is_within;
+use crate::jobs::{is_within, telling_digits};
 use crate::report::Report;
 use crate::retention::{Retention, candidates};
 use crate::snapshots::{Snapshot, Target, follow, is_same_lineage, is_swept, resolves};
@@ -177,7 +176,7 @@ fn against_retired_savepoint(
         Ok(found) => found,
         Err(message) => return Some(message),
     };
-    let digits = digits_of(location).filter(|digits| tells_a_job(*digits));
+    let digits = digits_of(location);
     let id = view.area(swept.directory).job.and_then(|at| evidence.jobs.get(at)?.id);
     let allowed = candidates(view.input.policy, location, id, digits).iter().any(|retention| {
         let Some(keep_last) = retention.savepoint_keep_last else { return false };
@@ -190,8 +189,7 @@ fn against_retired_savepoint(
 }
 
 fn digits_of(metadata: &Location) -> Option<[u8; 6]> {
-    let name = metadata.parent()?.name().to_vec();
-    name.strip_prefix(b"savepoint-")?.get(..6)?.try_into().ok()
+    telling_digits(metadata.parent()?.name())
 }
 
 /// The savepoints that stay, were read, and are whole; the newest first.
@@ -271,10 +269,14 @@ fn against_expired(evidence: &Evidence<'_>, directory: DirectoryId) -> Option<&'
     // As if for a checkpoint of the job, so that globs over either are seen.
     let metadata = view.location(job.directory).child(b"chk-0").child(b"_metadata");
     let last = jobs.last_change(at);
+    let completed = evidence.snapshots.at(view, &view.location(directory).child(b"_metadata"));
     let expired = candidates(view.input.policy, &metadata, job.id, None).iter().any(|retention| {
         let long =
             retention.expire_jobs_after.zip(last).is_none_or(|(age, last)| !is_within(view, last, age));
-        let young = retention.keep_within.zip(last).is_some_and(|(age, last)| is_within(view, last, age));
+        let young = retention
+            .keep_within
+            .zip(completed)
+            .is_some_and(|(age, completed)| is_within(view, completed.modified, age));
         retention.expire_jobs_after.is_some() && long && !young
     });
     (!expired).then_some("no retention that may hold for it lets its job expire by now")

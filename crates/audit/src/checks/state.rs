@@ -1,15 +1,15 @@
 //! Shared and running state. Age settles it for none of these alone: a job whose checkpoints fail may name tomorrow
 //! what it wrote last week.
 
-use chksweep_core::layout;
+use chksweep_core::layout::{self, DirectoryName};
 use chksweep_core::plan::{OperatorStateSearch, Rule};
 use chksweep_core::{DirectoryId, Kind, Timestamp};
 
-use super::place::{is_old_changelog, merged_job, tells_a_job};
+use super::place::{is_old_changelog, merged_job};
 use super::{Evidence, refuse_by_directory};
 use crate::jobs::Owner;
 use crate::report::Report;
-use crate::view::{SweptFile, View, Zone};
+use crate::view::{SweptFile, Zone};
 use crate::voices::{Voice, home};
 
 /// A file of `shared` goes only behind the frontier of its own job directory, or when the job is dead.
@@ -151,37 +151,29 @@ fn may_name_task_owned(evidence: &Evidence<'_>, voice: &Voice<'_>, job: usize, n
     let owner = jobs.owner(voice.index);
     let of_namer = |namer: &Owner| match namer {
         Owner::Listed(at) => jobs.is_same(owner, *at),
-        Owner::Elsewhere { .. } | Owner::Unknown => owner == namer && *owner != Owner::Unknown,
+        Owner::Elsewhere { .. } | Owner::Unknown { digits: Some(_) } => owner == namer,
+        Owner::Unknown { digits: None } => false,
     };
     jobs.is_same(owner, job)
         || evidence.outsiders.of_job(job).contains(&voice.index)
         || namers.iter().any(|namer| of_namer(namer))
-        || (*owner == Owner::Unknown && may_be_savepoint_of(&evidence.view, voice, jobs.get(job)))
+        || may_be_savepoint_of(evidence, voice, owner, job)
 }
 
-/// Returns whether a snapshot outside of all job directories may be a savepoint of this job.
-fn may_be_savepoint_of(view: &View<'_>, voice: &Voice<'_>, job: Option<&crate::jobs::Job>) -> bool {
-    let directory = home(voice.file).parent();
-    let digits = directory.as_ref().and_then(|directory| match layout::directory_name(directory.name()) {
-        layout::DirectoryName::Savepoint(digits) => Some(digits),
-        layout::DirectoryName::Job(_)
-        | layout::DirectoryName::Checkpoint(_)
-        | layout::DirectoryName::Shared
-        | layout::DirectoryName::TaskOwned
-        | layout::DirectoryName::Changelog
-        | layout::DirectoryName::Merged
-        | layout::DirectoryName::ForStAttempt
-        | layout::DirectoryName::ForStDatabase
-        | layout::DirectoryName::ForStProbe
-        | layout::DirectoryName::Unknown => None,
+/// Returns whether a snapshot outside of all job directories may be a savepoint of this job, though its name does not
+/// tell so: it tells nothing, or the directory has no id and no other one has that which is told.
+fn may_be_savepoint_of(evidence: &Evidence<'_>, voice: &Voice<'_>, owner: &Owner, job: usize) -> bool {
+    let digits = match owner {
+        Owner::Listed(_) | Owner::Elsewhere { .. } => return false,
+        Owner::Unknown { digits } => digits,
+    };
+    let named_savepoint = home(voice.file).parent().is_some_and(|directory| {
+        matches!(layout::directory_name(directory.name()), DirectoryName::Savepoint(_))
     });
-    let kind = voice.content().map(|content| content.kind);
-    if digits.is_none() && kind == Some(Kind::Checkpoint) {
+    let checkpoint = voice.content().is_some_and(|content| content.kind == Kind::Checkpoint);
+    if checkpoint && !named_savepoint {
         return false;
     }
-    let id = job.and_then(|job| view.job_id(job.directory));
-    match (digits.filter(|digits| tells_a_job(*digits)), id) {
-        (Some(digits), Some(id)) => id.to_string().as_bytes().starts_with(&digits),
-        (None, _) | (_, None) => true,
-    }
+    let has_id = evidence.jobs.get(job).is_some_and(|job| job.id.is_some());
+    digits.is_none_or(|digits| !has_id && !evidence.jobs.knows(digits))
 }

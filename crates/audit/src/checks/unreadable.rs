@@ -63,7 +63,12 @@ pub(super) fn check_unreadable_isolated(evidence: &Evidence<'_>, report: &mut Re
         || blocking
             .iter()
             .any(|voice| voice.file.content.as_ref().is_err_and(|unreadable| unreadable.uuids.is_none()));
-    let owners: Vec<&Owner> = blocking.iter().map(|voice| evidence.jobs.owner(voice.index)).collect();
+    // The job of a savepoint elsewhere is not known for certain.
+    let owners: Vec<&Owner> = blocking
+        .iter()
+        .map(|voice| evidence.jobs.owner(voice.index))
+        .filter(|owner| !matches!(owner, Owner::Unknown { .. }))
+        .collect();
     for swept in &view.files {
         let zone = view.area(swept.directory).zone;
         let message = if unsearched && swept.rule != Rule::StagingFile {

@@ -176,7 +176,9 @@ fn a_checkpoint_that_is_pointed_at_by_number_stays_whole() {
         (format!("/r/{A}/chk-6/_metadata"), 5, true),
         (format!("/r/{A}/chk-6/_metadata"), 4, false),
         (format!("/r/{B}/chk-6/_metadata"), 5, false),
-        ("/r/savepoint-abcdef-000000000000/_metadata".to_owned(), 5, true),
+        ("/r/savepoint-000000-000000000000/_metadata".to_owned(), 5, true),
+        ("/r/savepoint-aaaaaa-000000000000/_metadata".to_owned(), 5, true),
+        ("/r/savepoint-abcdef-000000000000/_metadata".to_owned(), 5, false),
     ] {
         let mut world = world.clone();
         world.says(Says::at(&path).points_at(number));

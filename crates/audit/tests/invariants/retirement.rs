@@ -299,6 +299,11 @@ fn the_last_checkpoint_goes_only_when_its_job_expires() {
     world.policy.expire_jobs_after = Some(Age::days(31));
     world.refused(&["expired-job"]);
     let mut world = expired();
+    world.policy.keep_within = Some(Age::days(57));
+    world.refused(&["expired-job"]);
+    world.policy.keep_within = Some(Age::days(56));
+    world.passes();
+    let mut world = expired();
     world.policy.no_ha = false;
     world.refused(&["expired-job"]);
     let mut world = expired();

@@ -224,8 +224,18 @@ fn who_names_anything_in_a_job_directory_must_be_dead_too() {
     world.seen(&format!("/r/{B}"), days(2)).passes();
     // An owner that is not known, and one under a reference root.
     let mut world = changelog();
-    world.says(namer("/r/savepoint-aaaaaa-000000000000"));
+    world.says(namer("/r/savepoint-000000-000000000000"));
     world.refused(&["running-state"]);
+    // One whose name tells the job itself, or another.
+    let mut world = changelog();
+    world.says(namer("/r/savepoint-aaaaaa-000000000000"));
+    world.passes();
+    let mut world = changelog();
+    world.says(namer("/r/savepoint-bbbbbb-000000000000"));
+    world.refused(&["running-state"]);
+    world.says(Says::at(&format!("/r/{B}/chk-5/_metadata")));
+    world.refused(&["running-state"]);
+    world.seen(&format!("/r/{B}"), days(2)).passes();
     let mut world = changelog();
     world.file(&format!("/r/{A}/shared/{}", uuid(9)));
     world.says_unlisted(namer(&format!("/ref/{B}/chk-5")).referenced());
@@ -392,6 +402,18 @@ fn task_owned_files_need_all_operator_state_searched() {
         world.says(says);
         world.passes();
     }
+}
+
+#[test]
+fn a_savepoint_may_be_of_a_job_without_an_id() {
+    let file = format!("/r/taskowned/{}", uuid(1));
+    let savepoint = Says::at("/sp/savepoint-aaaaaa-000000000000/_metadata").inline_operator_state();
+    let mut world = World::new("/r");
+    world.root("/sp").says(Says::at("/r/chk-5/_metadata")).says(savepoint).file(&file);
+    world.sweep(&file, Rule::UnreferencedRunningState).seen("/r", days(2));
+    world.refused(&["operator-state-searched"]);
+    // It is of another, which is listed.
+    world.directory(&format!("/sp/{A}/shared")).passes();
 }
 
 #[test]
