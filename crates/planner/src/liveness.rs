@@ -373,8 +373,8 @@ fn counts(map: &Map, input: &PlanInput<'_>, directory: DirectoryId) -> bool {
     !map.lies_in(input.inventory, directory, |role| matches!(role, Role::Shared | Role::TaskOwned))
 }
 
-/// Returns whether the mtime of a job directory or a `chk-N` is our own doing: within a recorded run that planned
-/// a move there, and nothing beneath is younger than its start.
+/// Returns whether the mtime of a directory that Flink made is our own doing: within a recorded run that planned a
+/// move there, and nothing beneath is younger than its start.
 fn is_our_own(
     input: &PlanInput<'_>,
     map: &Map,
@@ -382,7 +382,7 @@ fn is_our_own(
     modified: Timestamp,
     below: Option<Timestamp>,
 ) -> bool {
-    if input.looks.moves.is_empty() || !matches!(map.role(directory), Role::Job | Role::Checkpoint(_)) {
+    if input.looks.moves.is_empty() || matches!(map.role(directory), Role::Unknown | Role::Opaque) {
         return false;
     }
     let location = input.inventory.directory(directory).location.to_string();
