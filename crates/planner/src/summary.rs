@@ -29,7 +29,10 @@ pub(crate) fn finish(world: &World<'_>, decisions: Decisions) -> Plan {
     problems.extend(warnings(world));
     problems
         .extend(brakes.iter().map(|brake| Problem::error(&brake.limit, brake.root.clone(), &*brake.message)));
-    problems.sort_by(|a, b| (b.severity, &a.code, &a.path).cmp(&(a.severity, &b.code, &b.path)));
+    problems.sort_by(|a, b| {
+        (b.severity, &a.code, &a.path, &a.message).cmp(&(a.severity, &b.code, &b.path, &b.message))
+    });
+    problems.dedup();
     let roots: Vec<String> = printed_roots(input);
     let summary = Summary {
         run_id: input.run_id.to_owned(),
