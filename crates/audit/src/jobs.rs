@@ -3,7 +3,8 @@
 //! A job is dead when somebody declares it dead and nothing in it changed within `min-age`, or when nothing in any
 //! directory of its id changed within `quiescent-after` and an earlier look, a day ago, saw the same tree. What
 //! counts as a change is DESIGN §5, *Quiescent*: directory mtimes of `shared`, `taskowned` and below never do, and
-//! those of a job directory or a `chk-N` not while they lie within a run of ours that moved something there.
+//! those of other directories that Flink made not while they lie within a run of ours that moved something there.
+//! What was not listed may have changed.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,10 @@
 //! Which retention may hold for a place.
 //!
-//! The first rule that matches replaces the retention of the policy itself. A glob speaks of "the path component of
-//! a location", and more than one path can be meant (the job directory, the snapshot, its `_metadata`), with `*`
-//! within one component or across several. A rule that matches all of these paths holds, and ends the search; one
-//! that matches under some reading only may hold. What no retention that may hold allows is forbidden for certain.
+//! A rule that matches replaces the retention of the policy itself; of several the first, or the most specific, which
+//! may be another. A glob speaks of "the path component of a location", and more than one path can be meant (the job
+//! directory, the snapshot, its `_metadata`), with `*` within one component or across several. A rule that matches all
+//! of these paths replaces the policy for certain; one that matches under some reading only may hold. What no retention
+//! that may hold allows is forbidden for certain.
 
 use chksweep_core::{Age, JobId, Location, Policy};
 
@@ -29,6 +30,7 @@ pub(crate) fn candidates(
     let paths: Vec<Location> =
         std::iter::successors(Some(metadata.clone()), Location::parent).take(3).collect();
     let mut found = Vec::new();
+    let mut replaced = false;
     for rule in &policy.rules {
         let (may, must) = if let Some(id) = JobId::parse(rule.matches.as_bytes()) {
             let told = digits.is_some_and(|digits| rule.matches.as_bytes().starts_with(&digits));
@@ -47,9 +49,10 @@ pub(crate) fn candidates(
                 one_job: rule.one_job && JobId::parse(rule.matches.as_bytes()).is_none(),
             });
         }
-        if must {
-            return found;
-        }
+        replaced |= must;
+    }
+    if replaced {
+        return found;
     }
     found.push(Retention {
         keep_last: policy.keep_last,

@@ -34,7 +34,7 @@ fn speaks(view: &View<'_>, input: &PlanInput<'_>, file: &MetadataFile) -> bool {
     match &file.place {
         Place::Sweep | Place::Reference => true,
         Place::Quarantined { original, moved_at } => {
-            moved_at.is_none_or(|moved| input.as_of < moved.plus(input.policy.min_age))
+            moved_at.is_none_or(|moved| input.as_of <= moved.plus(input.policy.min_age))
                 || view.is_under(original, input.pins)
         }
     }

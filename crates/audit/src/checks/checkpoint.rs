@@ -5,7 +5,7 @@ use chksweep_core::plan::Rule;
 use chksweep_core::{DirectoryId, Location, NameRef, Timestamp};
 
 use super::{Evidence, refuse_by_directory};
-use crate::jobs::{is_same_tree, is_within};
+use crate::jobs::is_same_tree;
 use crate::report::Report;
 use crate::snapshots::{Snapshot, is_same_lineage};
 use crate::view::{SweptFile, View, Zone};
@@ -119,7 +119,8 @@ pub(super) fn against_incomplete_savepoint(
     }
     let old = input.policy.quiescent_after;
     let files = || input.inventory.files_of(directory).map(|(_, file)| file);
-    if files().any(|file| is_within(view, file.modified, old)) {
+    let itself = input.inventory.directory(directory).modified;
+    if files().map(|file| file.modified).chain([itself]).any(|modified| input.as_of <= modified.plus(old)) {
         return Some("something in this savepoint was written within quiescent-after");
     }
     if files().any(|file| evidence.names.has_name(input.inventory.name_of(file))) {

@@ -10,7 +10,7 @@ use super::Evidence;
 use crate::fingerprint;
 use crate::jobs::{Owner, starts_with};
 use crate::report::Report;
-use crate::view::{View, Zone};
+use crate::view::Zone;
 use crate::voices::{Voice, home};
 
 /// No path that kept metadata names by path is swept, under whatever scheme and authority. What the plan retires

@@ -6,7 +6,6 @@ use chksweep_core::plan::Rule;
 use chksweep_core::{DirectoryId, NameRef};
 
 use super::Evidence;
-use crate::jobs::{starts_with, telling_digits};
 use crate::report::Report;
 use crate::view::{SweptFile, View, Zone};
 
@@ -104,7 +103,9 @@ fn fits(zone: Zone, rule: Rule, name: FileName) -> bool {
     let in_checkpoint = matches!(zone, Zone::Checkpoint(_));
     let in_savepoint = matches!(zone, Zone::Savepoint(_));
     match rule {
-        Rule::StagingFile => name == FileName::Staging,
+        Rule::StagingFile => {
+            (in_checkpoint || in_savepoint || zone == Zone::Outer) && name == FileName::Staging
+        }
         Rule::UnreferencedShared => zone == Zone::Shared && state,
         Rule::UnreferencedRunningState => is_running_state(zone) && state,
         Rule::UnreferencedExclusive => in_checkpoint && state,
@@ -167,29 +168,12 @@ pub(super) fn check_selection(evidence: &Evidence<'_>, report: &mut Report) {
     }
 }
 
-/// Returns whether what lies in a directory belongs to a selected job: by the id of a job directory, or by one that
-/// the name of a file-merging or savepoint directory tells.
+/// Returns whether what lies in a directory belongs to a selected job: by the id of a job directory, or by the one
+/// that the name of a file-merging directory tells.
 pub(super) fn is_selected(view: &View<'_>, directory: DirectoryId) -> bool {
-    let policy = view.input.policy;
     let location = view.location(directory);
-    if policy.selects(layout::job_of(location)) {
-        return true;
-    }
-    match view.area(directory).zone {
-        Zone::Merged => policy.selects(merged_job(location.name())),
-        Zone::Savepoint(_) => telling_digits(location.name())
-            .is_some_and(|digits| policy.jobs.iter().any(|id| starts_with(*id, digits))),
-        Zone::Outer
-        | Zone::Job
-        | Zone::Checkpoint(_)
-        | Zone::Shared
-        | Zone::TaskOwned
-        | Zone::Changelog
-        | Zone::Attempt
-        | Zone::Database
-        | Zone::Probe
-        | Zone::Strange => false,
-    }
+    let merged = (view.area(directory).zone == Zone::Merged).then(|| merged_job(location.name())).flatten();
+    [layout::job_of(location), merged].into_iter().any(|job| view.input.policy.selects(job))
 }
 
 /// Returns the id in `job_<id>_…`.

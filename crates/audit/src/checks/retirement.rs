@@ -270,6 +270,9 @@ fn against_expired(evidence: &Evidence<'_>, directory: DirectoryId) -> Option<&'
     let metadata = view.location(job.directory).child(b"chk-0").child(b"_metadata");
     let last = jobs.last_change(at);
     let completed = evidence.snapshots.at(view, &view.location(directory).child(b"_metadata"));
+    if completed.is_some_and(|file| file.content.as_ref().is_ok_and(|it| it.kind == Kind::Savepoint)) {
+        return Some("a savepoint goes only by a policy that names it");
+    }
     let expired = candidates(view.input.policy, &metadata, job.id, None).iter().any(|retention| {
         let long =
             retention.expire_jobs_after.zip(last).is_none_or(|(age, last)| !is_within(view, last, age));

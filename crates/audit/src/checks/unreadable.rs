@@ -1,5 +1,6 @@
 //! Metadata that could not be read may name anything.
 
+use chksweep_core::inventory::Listing;
 use chksweep_core::plan::{MetadataFile, Place, Rule};
 use chksweep_core::policy::OnUnreadable;
 use chksweep_core::{DirectoryId, Location};
@@ -18,7 +19,7 @@ pub(super) fn check_unreadable_blocks(evidence: &Evidence<'_>, report: &mut Repo
     if view.input.policy.unreadable == OnUnreadable::Isolate || sweeps_nothing(view) {
         return;
     }
-    for (location, _) in view.input.unlisted {
+    for location in unlisted(view) {
         report.at("unreadable-blocks", location, "it could not be listed, and the plan sweeps all the same");
     }
     for voice in blocking(evidence) {
@@ -29,6 +30,17 @@ pub(super) fn check_unreadable_blocks(evidence: &Evidence<'_>, report: &mut Repo
 
 pub(super) fn sweeps_nothing(view: &View<'_>) -> bool {
     view.files.is_empty() && view.directories.is_empty()
+}
+
+/// Returns the directories in which metadata could lie that was not found: by either listing.
+fn unlisted<'b>(view: &'b View<'_>) -> impl Iterator<Item = &'b Location> {
+    let partial = view.input.inventory.directories().filter(|(id, directory)| {
+        let area = view.area(*id);
+        // Flink makes no metadata in and below these.
+        let state = area.state || area.own || area.zone == Zone::Changelog;
+        directory.listing != Listing::Complete && !state
+    });
+    view.input.unlisted.iter().map(|(location, _)| location).chain(partial.map(|(_, it)| &it.location))
 }
 
 fn blocking<'b>(evidence: &'b Evidence<'_>) -> impl Iterator<Item = &'b Voice<'b>> {
@@ -56,10 +68,11 @@ pub(super) fn check_unreadable_isolated(evidence: &Evidence<'_>, report: &mut Re
         return;
     }
     let blocking: Vec<&Voice<'_>> = blocking(evidence).collect();
-    if blocking.is_empty() && view.input.unlisted.is_empty() {
+    let unlisted = unlisted(view).next().is_some();
+    if blocking.is_empty() && !unlisted {
         return;
     }
-    let unsearched = !view.input.unlisted.is_empty()
+    let unsearched = unlisted
         || blocking
             .iter()
             .any(|voice| voice.file.content.as_ref().is_err_and(|unreadable| unreadable.uuids.is_none()));

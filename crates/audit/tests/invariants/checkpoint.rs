@@ -134,6 +134,10 @@ fn an_incomplete_savepoint_is_long_untouched_and_was_seen_before() {
     let mut world = incomplete();
     world.file(&other).written(&other, days(2)).seen(SAVEPOINT, days(1));
     world.refused(&["incomplete-savepoint"]);
+    // Something in it was removed lately.
+    let mut world = incomplete();
+    world.touched(SAVEPOINT, days(2)).seen(SAVEPOINT, days(1));
+    world.refused(&["incomplete-savepoint"]);
     // A look from the future.
     let mut world = incomplete();
     world.as_of = NOW.plus(Age::hours(24));

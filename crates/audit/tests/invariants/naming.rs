@@ -84,7 +84,7 @@ fn uuids_found_in_any_bytes_protect() {
 #[test]
 fn metadata_speaks_from_the_quarantine_for_min_age() {
     let original = format!("/r/{A}/chk-4/_metadata");
-    for (moved, speaks) in [(Some(hours(23)), true), (None, true), (Some(hours(24)), false)] {
+    for (moved, speaks) in [(Some(hours(24)), true), (None, true), (Some(hours(25)), false)] {
         let mut world = two_files();
         let lies = format!("/r/.chksweep/quarantine/run/{A}/chk-4/_metadata");
         world.says(Says::at(&lies).quarantined(&original, moved).names(&shared(A, 2)));

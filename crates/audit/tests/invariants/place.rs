@@ -57,17 +57,24 @@ fn what_is_no_regular_file_stays() {
 #[test]
 fn what_was_not_listed_whole_stays() {
     let path = format!("/r/{A}/shared/{}", uuid(1));
-    for directory in [format!("/r/{A}/shared"), format!("/r/{A}"), "/r".to_owned()] {
-        let mut world = world_with(&path, Rule::UnreferencedShared);
-        world.partial(&directory);
-        world.refused(&["never-swept"]);
+    let world = world_with(&path, Rule::UnreferencedShared);
+    world.clone().partial(&format!("/r/{A}/shared")).refused(&["never-swept"]);
+    // Where metadata could lie, what was not listed may name anything.
+    for directory in [format!("/r/{A}"), "/r".to_owned()] {
+        world.clone().partial(&directory).refused(&["never-swept", "unreadable-blocks"]);
+    }
+    for directory in [format!("/r/{A}/chk-5"), "/r/x".to_owned()] {
+        world.clone().directory(&directory).partial(&directory).refused(&["unreadable-blocks"]);
+    }
+    for directory in [format!("/r/{A}/shared/x"), format!("/r/{A}/dstl"), format!("/r/{A}/taskowned")] {
+        world.clone().directory(&directory).partial(&directory).passes();
     }
 }
 
 #[test]
 fn own_files_stay() {
     let path = "/r/.chksweep/runs/._metadata.inprogress.1";
-    world_with(path, Rule::StagingFile).refused(&["never-swept", "entries"]);
+    world_with(path, Rule::StagingFile).refused(&["never-swept", "rule-and-place", "entries"]);
     let mut world = World::new("/r");
     world.says(Says::at(&format!("/r/{A}/chk-5/_metadata")));
     world.directory("/r/.chksweep").sweep_directory("/r/.chksweep", Rule::EmptyDirectory);
@@ -95,6 +102,7 @@ fn rules_take_only_their_own_places_and_names() {
         (format!("/r/{A}/chk-5/notes.txt"), Rule::UnreferencedExclusive),
         (format!("/r/{A}/chk-5/{u}"), Rule::StagingFile),
         (format!("/r/{A}/shared/{u}"), Rule::StagingFile),
+        (format!("/r/{A}/shared/._metadata.inprogress.1"), Rule::StagingFile),
         (format!("/r/{A}/shared/{u}"), Rule::EmptyDirectory),
         ("/r/README".to_owned(), Rule::UnreferencedShared),
     ] {

@@ -312,6 +312,10 @@ fn the_last_checkpoint_goes_only_when_its_job_expires() {
     let mut world = expired();
     world.sweep(&metadata(4), Rule::RetiredCheckpoint);
     world.refused(&["retired-checkpoint"]);
+    let mut savepoint = World::new("/r");
+    savepoint.policy = expired().policy;
+    savepoint.says(checkpoint(4).kind(Kind::Savepoint)).seen(&format!("/r/{A}"), days(2));
+    savepoint.sweep(&metadata(4), Rule::ExpiredJob).refused(&["expired-job"]);
     // Nothing in it may be named by others, and what it names itself stays for now.
     let mut world = expired();
     world.says(Says::at(&format!("/r/{B}/chk-1/_metadata")).names(&state(4)));

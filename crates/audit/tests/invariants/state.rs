@@ -112,7 +112,8 @@ fn what_changed_lately_shows_that_a_job_lives() {
     world.refused(&["running-state"]);
     // What is not known.
     let mut world = changelog();
-    world.partial(&format!("/r/{A}/chk-5"));
+    world.directory(&format!("/r/{A}/shared/op_x_attempt_0"));
+    world.partial(&format!("/r/{A}/shared/op_x_attempt_0"));
     world.refused(&["running-state"]);
 }
 
@@ -135,12 +136,18 @@ fn our_own_moves_are_no_sign_of_life() {
             world.refused(&["running-state"]);
         }
     }
-    let changelog_directory = format!("/r/{A}/dstl");
-    let mut world = changelog();
-    world.touched(&changelog_directory, days(2));
-    let own = OwnMove { start: days(3), end: Some(days(1)) };
-    world.looks.moves.insert(at(&changelog_directory).to_string(), own);
-    world.refused(&["running-state"]);
+    // Of any directory that Flink made, and of no other.
+    for (directory, own) in [(format!("/r/{A}/dstl"), true), (format!("/r/{A}/x"), false)] {
+        let mut world = changelog();
+        world.directory(&directory).seen(&format!("/r/{A}"), days(2)).touched(&directory, days(2));
+        let moved = OwnMove { start: days(3), end: Some(days(1)) };
+        world.looks.moves.insert(at(&directory).to_string(), moved);
+        if own {
+            world.passes();
+        } else {
+            world.refused(&["running-state"]);
+        }
+    }
 }
 
 #[test]
