@@ -6,7 +6,7 @@
 //!
 //! It is one-sided on purpose. Whatever is not swept is none of its concern: keeping too much is harmless. And it
 //! need not decide, only refuse, so where the design leaves a judgement it asks for what every reading asks for. The
-//! invariants stand in [`checks`], one function for each; the rest of this crate is what they look things up in.
+//! invariants stand in `checks`, one function for each; the rest of this crate is what they look things up in.
 //!
 //! Time and memory are linear in what was listed and read: names are sorted lists of sixteen bytes each, and only
 //! what is swept is looked up in them.

@@ -18,9 +18,8 @@ use chksweep_core::{
 /// Now.
 pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
-/// A job.
+/// The ids of two jobs.
 pub(crate) const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
-/// Another job.
 pub(crate) const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 
 /// Returns the point in time so many days ago.
