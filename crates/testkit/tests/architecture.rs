@@ -1,6 +1,6 @@
 //! Holds the directions of dependencies in ARCHITECTURE.md: who may use whom, and who may use what is heavy.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
