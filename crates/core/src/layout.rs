@@ -145,6 +145,11 @@ fn is_forst_attempt(name: &[u8]) -> bool {
     rest.get(at + 9..).is_some_and(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
 }
 
+/// Returns the job in the name of a file-merging directory: `job_<job>_op_…`, `job_<job>_tm_…`.
+pub fn job_of_merged(name: &[u8]) -> Option<JobId> {
+    is_merged(name).then(|| JobId::parse(name.get(4..36)?))?
+}
+
 /// Returns the id of the innermost directory of this path, itself included, that is named like a job.
 pub fn job_of(location: &Location) -> Option<JobId> {
     location.components().rev().find_map(JobId::parse)

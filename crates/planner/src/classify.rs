@@ -9,11 +9,11 @@ mod files;
 mod overlay;
 
 use chksweep_core::plan::{Decisions, PlanInput, Rule, Verdict};
-use chksweep_core::{Age, DirectoryId, FileId, Timestamp};
+use chksweep_core::{Age, DirectoryId, FileId, Timestamp, layout};
 
 use crate::guards::Guards;
 use crate::liveness::Liveness;
-use crate::map::Map;
+use crate::map::{Map, Role};
 use crate::naming::{Naming, Snapshot};
 use crate::retention::Retention;
 
@@ -73,6 +73,23 @@ impl World<'_> {
     /// Returns whether the job of this directory is proved dead, and so is every job that uses anything in it.
     pub(crate) fn is_dead_with_users(&self, directory: DirectoryId) -> bool {
         self.map.owner(directory).is_some_and(|owner| self.liveness.is_dead_with_users(self.map, owner))
+            && self.is_dead_by_name(directory)
+    }
+
+    /// An id in the name of a file-merging directory narrows: it belongs to that job, wherever it lies.
+    fn is_dead_by_name(&self, directory: DirectoryId) -> bool {
+        let Some(owner) = self.map.job(directory).and_then(|job| self.map.jobs.get(job)) else {
+            return false;
+        };
+        let named = layout::job_of_merged(self.input.inventory.directory(directory).location.name());
+        let Some(named) = named.filter(|_| self.map.role(directory) == Role::Merged) else { return true };
+        match owner.id {
+            Some(id) if id != named => {
+                let job = self.map.jobs.iter().position(|job| job.id == Some(named));
+                job.is_some_and(|job| self.liveness.is_job_dead(self.map, job))
+            }
+            Some(_) | None => true,
+        }
     }
 
     /// Returns the verdict that keeps a file wherever it lies, if there is one.

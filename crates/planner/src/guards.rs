@@ -113,7 +113,7 @@ impl Guards {
     ) {
         let mut spellings: BTreeMap<String, (u64, u64)> = BTreeMap::new();
         let (mut total, mut missing) = (0_u64, 0_u64);
-        for at in newest_of_living_jobs(map, snapshots, liveness) {
+        for at in newest_of_living_jobs(input, map, snapshots, liveness) {
             let (Some(snapshot), Some(dangling)) = (snapshots.get(at), naming.dangling.get(at)) else {
                 continue;
             };
@@ -215,12 +215,19 @@ fn metadata_may_lie_in(input: &PlanInput<'_>, map: &Map, directory: DirectoryId)
 }
 
 /// Returns the newest checkpoint of each job directory whose job is not dead: several where one was read more than
-/// once with different contents, or where times and numbers are equal.
-fn newest_of_living_jobs(map: &Map, snapshots: &[Snapshot<'_>], liveness: &Liveness) -> Vec<usize> {
+/// once with different contents, or where times and numbers are equal. One that completed after the look began
+/// names files that the listing may have been too early for.
+fn newest_of_living_jobs(
+    input: &PlanInput<'_>,
+    map: &Map,
+    snapshots: &[Snapshot<'_>],
+    liveness: &Liveness,
+) -> Vec<usize> {
     let mut newest: BTreeMap<usize, ((Timestamp, i64), Vec<usize>)> = BTreeMap::new();
     for (at, snapshot) in snapshots.iter().enumerate() {
         let Some(owner) = snapshot.owner(map) else { continue };
-        if !snapshot.is_checkpoint(map) || liveness.is_dead(owner) {
+        let late = snapshot.file.modified > input.looked_at.min(input.as_of);
+        if late || !snapshot.is_checkpoint(map) || liveness.is_dead(owner) {
             continue;
         }
         let key = (snapshot.file.modified, snapshot.content.checkpoint_id);

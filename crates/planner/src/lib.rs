@@ -2,13 +2,13 @@
 //!
 //! The steps, each in a module of its own:
 //!
-//! 1. [`map`]: what every listed directory is, and which job it belongs to;
-//! 2. [`naming`]: which files and directories kept metadata names: by path, by base name, by directory;
-//! 3. [`liveness`]: which jobs are proved dead, and which jobs use what lies under which;
-//! 4. [`retention`]: which checkpoints and savepoints a policy retires;
-//! 5. [`guards`]: what metadata that is unreadable, dangling or absent holds back;
-//! 6. [`classify`]: one verdict for every file and every directory, with no default arm;
-//! 7. [`summary`]: sums, what a policy would free besides, brakes.
+//! 1. `map`: what every listed directory is, and which job it belongs to;
+//! 2. `naming`: which files and directories kept metadata names: by path, by base name, by directory;
+//! 3. `liveness`: which jobs are proved dead, and which jobs use what lies under which;
+//! 4. `retention`: which checkpoints and savepoints a policy retires;
+//! 5. `guards`: what metadata that is unreadable, dangling or absent holds back;
+//! 6. `classify`: one verdict for every file and every directory, with no default arm;
+//! 7. `summary`: sums, what a policy would free besides, brakes.
 //!
 //! Missing a candidate is harmless; missing a reference is fatal. So each step errs to one side only: naming
 //! unites every reading, death needs every condition, and a verdict is `sweep` only at the end of a chain of

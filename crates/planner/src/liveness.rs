@@ -53,8 +53,16 @@ impl Liveness {
         let users = users(input, map, snapshots, naming);
         let looks = this_look(input, map, &users);
         let activity = Activity::new(input, map);
-        let per_directory: Vec<Option<Timestamp>> =
-            map.job_directories.iter().map(|job| activity.of(job.directory)).collect();
+        let elsewhere = activity_elsewhere(input);
+        let of_id = |id: Option<JobId>| id.and_then(|id| elsewhere.get(&id).copied());
+        let per_directory: Vec<Option<Timestamp>> = map
+            .job_directories
+            .iter()
+            .map(|job| {
+                let id = map.jobs.get(job.job).and_then(|job| job.id);
+                newest(activity.of(job.directory), of_id(id))
+            })
+            .collect();
         let (declared, unmatched) = declared(input, map);
         let mut liveness = Self {
             dead: vec![false; map.job_directories.len()],
@@ -212,6 +220,19 @@ fn shows_a_job(input: &PlanInput<'_>, map: &Map, at: JobDirectoryIndex) -> bool 
             .iter()
             .any(|child| matches!(map.role(*child), Role::Checkpoint(_) | Role::Shared | Role::TaskOwned))
     })
+}
+
+/// Returns the newest metadata of each job id under reference roots: a job of this id completed a checkpoint there,
+/// and two directories of one id are one job as far as anybody can tell.
+fn activity_elsewhere(input: &PlanInput<'_>) -> BTreeMap<JobId, Timestamp> {
+    let mut newest = BTreeMap::new();
+    for file in input.metadata.iter().filter(|file| file.place == Place::Reference) {
+        if let Some(id) = layout::job_of(&file.location) {
+            let known = newest.entry(id).or_insert(file.modified);
+            *known = file.modified.max(*known);
+        }
+    }
+    newest
 }
 
 /// Finds the directories that somebody declared dead, and the declarations that match nothing.

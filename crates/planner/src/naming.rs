@@ -72,13 +72,16 @@ pub(crate) fn snapshots<'a>(input: &PlanInput<'a>) -> Vec<Snapshot<'a>> {
         .collect()
 }
 
-/// Metadata in quarantine names like any other for `min-age` from the start of the run that moved it; an unknown
-/// start counts as now.
+/// Metadata in quarantine names like any other for `min-age` from the start of the run that moved it, and for good
+/// where its old place is pinned; an unknown start counts as now.
 pub(crate) fn still_names(file: &MetadataFile, input: &PlanInput<'_>) -> bool {
     match &file.place {
         Place::Sweep | Place::Reference | Place::Quarantined { moved_at: None, .. } => true,
-        Place::Quarantined { moved_at: Some(at), .. } => {
-            *at > input.as_of || input.as_of.since(*at) <= input.policy.min_age
+        Place::Quarantined { moved_at: Some(at), original } => {
+            let canonical = input.equivalence.canonical(original);
+            *at > input.as_of
+                || input.as_of.since(*at) <= input.policy.min_age
+                || input.pins.iter().any(|pin| canonical.is_within(&input.equivalence.canonical(pin)))
         }
     }
 }
@@ -136,7 +139,7 @@ impl Naming {
         for snapshot in snapshots {
             naming.resolve(input, map, &index, snapshot);
         }
-        naming.find_dangling_by_name(inventory, snapshots);
+        naming.find_by_name(inventory, snapshots);
         naming.mark_directories(input, &index, snapshots);
         naming.add_base_names(input, snapshots);
         naming.mark_pins(input, &index, snapshots);
@@ -219,32 +222,26 @@ impl Naming {
         self.touched.push(touched);
     }
 
-    /// Looks for listed files that have the name of a reference which resolves to nothing (FLINK-39964): they are
-    /// what it means, and where they lie is used by who names them.
-    fn find_dangling_by_name(&mut self, inventory: &Inventory, snapshots: &[Snapshot<'_>]) {
-        let mut wanted: BTreeMap<Vec<u8>, Vec<DirectoryId>> = BTreeMap::new();
+    /// Looks for listed files that have the name of a reference which resolves to nothing (FLINK-39964), or whose
+    /// UUID stands anywhere in metadata: they are what it means, and where they lie is used by who names them.
+    fn find_by_name(&mut self, inventory: &Inventory, snapshots: &[Snapshot<'_>]) {
+        let mut wanted = Wanted::default();
         for (snapshot, dangling) in snapshots.iter().zip(&self.dangling) {
             for one in dangling {
-                wanted.entry(snapshot.content.files.names.get(one.reference.name).to_vec()).or_default();
+                wanted.add(snapshot.content.files.names.get(one.reference.name));
             }
+            wanted.uuids.extend(other_uuids(snapshot));
         }
-        if wanted.is_empty() {
-            return;
-        }
-        for (directory, _) in inventory.directories() {
-            for (_, file) in inventory.files_of(directory) {
-                if let Some(places) = wanted.get_mut(&inventory.name_of(file).to_vec()) {
-                    places.push(directory);
-                }
-            }
-        }
+        let found = wanted.find(inventory);
         for ((snapshot, dangling), touched) in snapshots.iter().zip(&mut self.dangling).zip(&mut self.touched)
         {
             for one in dangling {
-                let name = snapshot.content.files.names.get(one.reference.name).to_vec();
-                let places = wanted.get(&name).map_or(&[][..], Vec::as_slice);
+                let places = found.get(snapshot.content.files.names.get(one.reference.name));
                 one.found_by_name = !places.is_empty();
                 touched.extend(places);
+            }
+            for uuid in other_uuids(snapshot) {
+                touched.extend(found.get(NameRef::Uuid(*uuid)));
             }
         }
     }
@@ -353,22 +350,27 @@ impl Naming {
     }
 }
 
-/// Returns the listed directories `chk-M` that a snapshot refers to by number.
+/// Returns the listed directories `chk-M` that a snapshot refers to by number: of its own job, and where its place
+/// does not tell the job, as for a savepoint, of any.
 pub(crate) fn ref_checkpoint_directories(
     input: &PlanInput<'_>,
     map: &Map,
     snapshot: &Snapshot<'_>,
 ) -> Vec<DirectoryId> {
-    if snapshot.content.ref_checkpoints.is_empty() {
+    let numbers = &snapshot.content.ref_checkpoints;
+    if numbers.is_empty() {
         return Vec::new();
     }
-    let Some(job) = snapshot.home.as_ref().and_then(Location::parent) else { return Vec::new() };
-    let Some(job) = input.inventory.find_directory(&job) else { return Vec::new() };
-    let numbers = &snapshot.content.ref_checkpoints;
+    let above = snapshot.home.as_ref().and_then(Location::parent);
+    let own = above.and_then(|above| input.inventory.find_directory(&above));
+    let jobs: Vec<DirectoryId> = match own.filter(|id| map.role(*id) == Role::Job) {
+        Some(job) => vec![job],
+        None => map.job_directories.iter().map(|job| job.directory).collect(),
+    };
     let wanted = |id: &DirectoryId| {
         numbers.iter().any(|n| u64::try_from(*n).is_ok_and(|n| map.role(*id) == Role::Checkpoint(n)))
     };
-    input.inventory.children_of(job).iter().copied().filter(wanted).collect()
+    jobs.into_iter().flat_map(|job| input.inventory.children_of(job).iter().copied().filter(wanted)).collect()
 }
 
 /// Returns the places that one directory in a content may mean: itself, and for metadata that lies in a quarantine
@@ -427,6 +429,74 @@ fn unused_aliases(input: &PlanInput<'_>, snapshots: &[Snapshot<'_>]) -> Vec<Loca
         }
     }
     aliases.iter().zip(used).filter(|(_, used)| !used).map(|((from, _), _)| from.clone()).collect()
+}
+
+/// Returns the UUIDs that stand in metadata, or in the operator state that it names, besides its references.
+fn other_uuids<'a>(snapshot: &Snapshot<'a>) -> impl Iterator<Item = &'a Uuid> {
+    let found = match &snapshot.file.operator_state {
+        OperatorStateSearch::Searched { found } => found.as_slice(),
+        OperatorStateSearch::NotSearched => &[],
+    };
+    snapshot.content.other_uuids.iter().chain(found)
+}
+
+/// Names that are looked for among the listed files.
+#[derive(Default)]
+struct Wanted {
+    uuids: Vec<Uuid>,
+    others: BTreeSet<Vec<u8>>,
+}
+
+impl Wanted {
+    fn add(&mut self, name: NameRef<'_>) {
+        match name {
+            NameRef::Uuid(uuid) => self.uuids.push(uuid),
+            NameRef::Other(text) => {
+                self.others.insert(text.to_vec());
+            }
+        }
+    }
+
+    /// Goes through all listed files once.
+    fn find(mut self, inventory: &Inventory) -> Found {
+        self.uuids.sort_unstable();
+        self.uuids.dedup();
+        let mut found = Found::default();
+        if self.uuids.is_empty() && self.others.is_empty() {
+            return found;
+        }
+        for (directory, _) in inventory.directories() {
+            for (_, file) in inventory.files_of(directory) {
+                match inventory.name_of(file) {
+                    NameRef::Uuid(uuid) if self.uuids.binary_search(&uuid).is_ok() => {
+                        found.uuids.entry(uuid).or_default().push(directory);
+                    }
+                    NameRef::Other(text) if self.others.contains(text) => {
+                        found.others.entry(text.to_vec()).or_default().push(directory);
+                    }
+                    NameRef::Uuid(_) | NameRef::Other(_) => {}
+                }
+            }
+        }
+        found
+    }
+}
+
+/// The directories in which files of wanted names lie.
+#[derive(Default)]
+struct Found {
+    uuids: BTreeMap<Uuid, Vec<DirectoryId>>,
+    others: BTreeMap<Vec<u8>, Vec<DirectoryId>>,
+}
+
+impl Found {
+    fn get(&self, name: NameRef<'_>) -> &[DirectoryId] {
+        let places = match name {
+            NameRef::Uuid(uuid) => self.uuids.get(&uuid),
+            NameRef::Other(text) => self.others.get(text),
+        };
+        places.map_or(&[], Vec::as_slice)
+    }
 }
 
 /// The listed directories by path component, as written and after aliases and mounts.

@@ -122,7 +122,9 @@ impl Context<'_> {
         let Some(directory) = self.map.job_directories.get(job) else { return };
         let terms = self.terms(&self.input.inventory.directory(directory.directory).location);
         if self.expires(job, &terms) {
-            retired.extend(members.iter().filter(|at| self.may_go(**at)).map(|at| (*at, Rule::ExpiredJob)));
+            let going =
+                members.iter().filter(|at| !self.is_within(**at, terms.keep_within) && self.may_go(**at));
+            retired.extend(going.map(|at| (*at, Rule::ExpiredJob)));
             return;
         }
         // `keep-within` alone only ever keeps.

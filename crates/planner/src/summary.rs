@@ -11,6 +11,7 @@ use chksweep_core::{DirectoryId, FileId, JobId, Location, layout};
 
 use crate::classify::World;
 use crate::guards::Hold;
+use crate::map::Role;
 use crate::naming::newest;
 use crate::retention::Retention;
 
@@ -183,27 +184,38 @@ fn exceeds(part: u64, whole: u64, ratio: f64) -> bool {
     whole > 0 && part as f64 > whole as f64 * ratio
 }
 
-/// A root from which something would go, under which no readable metadata lies, and which no metadata names: an
-/// empty live set looks like this, and so does a wrong root.
+/// A root from which something would go and under which no readable metadata lies: an empty live set looks like
+/// this, and so does a wrong root. Roots of changelog or ForSt state alone never hold metadata: for them any that was
+/// read will do.
 fn without_metadata(world: &World<'_>, sums: &Sums) -> Vec<Brake> {
     let inventory = world.input.inventory;
-    let mut known: BTreeSet<DirectoryId> = BTreeSet::new();
-    let here = world.snapshots.iter().filter_map(|snapshot| snapshot.directory);
-    for directory in here.chain(world.naming.touched.iter().flatten().copied()) {
-        let mut at = directory;
+    let root_of = |mut at: DirectoryId| {
         while let Some(parent) = inventory.directory(at).parent {
             at = parent;
         }
-        known.insert(at);
+        at
+    };
+    let known: BTreeSet<DirectoryId> =
+        world.snapshots.iter().filter_map(|snapshot| snapshot.directory).map(root_of).collect();
+    let mut checkpoint_roots: BTreeSet<DirectoryId> = BTreeSet::new();
+    for (id, _) in inventory.directories() {
+        if matches!(
+            world.map.role(id),
+            Role::Checkpoint(_) | Role::Shared | Role::TaskOwned | Role::Savepoint(_)
+        ) {
+            checkpoint_roots.insert(root_of(id));
+        }
     }
+    let suffices =
+        |root: &DirectoryId| known.contains(root) || (!known.is_empty() && !checkpoint_roots.contains(root));
     sums.by_root
         .iter()
-        .filter(|(root, totals)| totals.sweep.files > 0 && !known.contains(root))
+        .filter(|(root, totals)| totals.sweep.files > 0 && !suffices(root))
         .map(|(root, totals)| Brake {
             limit: "no-readable-metadata".to_owned(),
             root: Some(inventory.directory(*root).location.to_string()),
             message: format!(
-                "{} files lie here and no readable metadata lies here or names any of them: is this the right root?",
+                "{} files lie here and no readable metadata does: is this the right root?",
                 totals.all().files
             ),
         })

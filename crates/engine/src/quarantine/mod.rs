@@ -1,8 +1,8 @@
 //! What runs set aside: what is there, bringing it back by itself or on request, and freeing the space.
 //!
 //! A file in quarantine is safe: it lies on the same disks, under a name that tells where it came from, and every
-//! way out of the quarantine is here. Three lead back ([`rescue`], [`restore`]), one leads out for good
-//! ([`purge`]), and that one is a sweep again: it needs the same complete reading, and time.
+//! way out of the quarantine is here. Three lead back ([`rescue()`], [`restore()`]), one leads out for good
+//! ([`purge()`]), and that one is a sweep again: it needs the same complete reading, and time.
 
 mod assess;
 mod index;
