@@ -72,7 +72,7 @@ impl World<'_> {
 
     /// Returns whether the job of this directory is proved dead, and so is every job that uses anything in it.
     pub(crate) fn is_dead_with_users(&self, directory: DirectoryId) -> bool {
-        self.map.owner(directory).is_some_and(|owner| self.liveness.is_dead_with_users(self.map, owner))
+        self.map.owner(directory).is_some_and(|owner| self.liveness.is_dead_with_users(owner))
             && self.is_dead_by_name(directory)
     }
 

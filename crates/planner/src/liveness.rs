@@ -21,6 +21,9 @@ const SECOND_LOOK_AFTER: Age = Age::hours(24);
 #[derive(Clone, Debug, Default)]
 struct Users {
     jobs: BTreeSet<usize>,
+    /// Whether metadata in another directory of the same id names something here: then this directory alone being
+    /// declared dead does not suffice.
+    elsewhere: bool,
     /// Printed locations of job directories that named something here in the last recorded look.
     recorded: BTreeSet<String>,
     /// Metadata whose job is not known, or not under these roots: it cannot be proved dead.
@@ -34,7 +37,8 @@ pub(crate) struct Liveness {
     declared: Vec<bool>,
     activity: Vec<Option<Timestamp>>,
     users: Vec<Users>,
-    recorded_jobs: BTreeMap<String, usize>,
+    /// Whether a directory is dead with all who use it: worked out once, asked for each file.
+    dead_with_users: Vec<bool>,
     /// When a job that is not dead could be found quiescent, if nothing changes.
     quiescent_at: Vec<Option<Timestamp>>,
     /// Declarations that matched nothing.
@@ -54,13 +58,16 @@ impl Liveness {
         let looks = this_look(input, map, &users);
         let activity = Activity::new(input, map);
         let elsewhere = activity_elsewhere(input);
+        let read = activity_as_read(input, map);
         let of_id = |id: Option<JobId>| id.and_then(|id| elsewhere.get(&id).copied());
         let per_directory: Vec<Option<Timestamp>> = map
             .job_directories
             .iter()
-            .map(|job| {
+            .enumerate()
+            .map(|(at, job)| {
                 let id = map.jobs.get(job.job).and_then(|job| job.id);
-                newest(activity.of(job.directory), of_id(id))
+                let here = newest(activity.of(job.directory), read.get(&at).copied());
+                newest(here, of_id(id))
             })
             .collect();
         let (declared, unmatched) = declared(input, map);
@@ -68,7 +75,7 @@ impl Liveness {
             dead: vec![false; map.job_directories.len()],
             activity: per_directory,
             users,
-            recorded_jobs: recorded_jobs(input, map),
+            dead_with_users: Vec::new(),
             quiescent_at: vec![None; map.job_directories.len()],
             declared,
             unmatched,
@@ -76,6 +83,10 @@ impl Liveness {
         };
         liveness.check_declared(input, map)?;
         liveness.decide(input, map);
+        let recorded = recorded_jobs(input, map);
+        liveness.dead_with_users = (0..map.job_directories.len())
+            .map(|directory| liveness.dies_with_users(map, directory, &recorded))
+            .collect();
         Ok(liveness)
     }
 
@@ -95,12 +106,23 @@ impl Liveness {
     }
 
     /// Returns whether the job of this directory is dead, and so is every job that uses anything in it.
-    pub(crate) fn is_dead_with_users(&self, map: &Map, directory: JobDirectoryIndex) -> bool {
+    pub(crate) fn is_dead_with_users(&self, directory: JobDirectoryIndex) -> bool {
+        self.dead_with_users.get(directory).copied().unwrap_or(false)
+    }
+
+    fn dies_with_users(
+        &self,
+        map: &Map,
+        directory: JobDirectoryIndex,
+        recorded_jobs: &BTreeMap<String, usize>,
+    ) -> bool {
         let Some(users) = self.users.get(directory) else { return false };
+        let own_job = || map.job_directories.get(directory).is_some_and(|own| self.is_job_dead(map, own.job));
         self.is_dead(directory)
             && !users.unknown
+            && (!users.elsewhere || own_job())
             && users.jobs.iter().all(|job| self.is_job_dead(map, *job))
-            && users.recorded.iter().all(|printed| match self.recorded_jobs.get(printed) {
+            && users.recorded.iter().all(|printed| match recorded_jobs.get(printed) {
                 Some(job) => self.is_job_dead(map, *job),
                 // It is gone from the roots: that it ended is not proved.
                 None => false,
@@ -235,6 +257,20 @@ fn activity_elsewhere(input: &PlanInput<'_>) -> BTreeMap<JobId, Timestamp> {
     newest
 }
 
+/// Returns the newest metadata that was read in each job directory: a checkpoint that completed after the candidates
+/// were listed is a sign of life that the listing does not show.
+fn activity_as_read(input: &PlanInput<'_>, map: &Map) -> BTreeMap<JobDirectoryIndex, Timestamp> {
+    let mut newest = BTreeMap::new();
+    for file in input.metadata.iter().filter(|file| file.place == Place::Sweep) {
+        let directory = Map::innermost(input.inventory, &file.location);
+        if let Some(owner) = directory.and_then(|directory| map.owner(directory)) {
+            let known = newest.entry(owner).or_insert(file.modified);
+            *known = file.modified.max(*known);
+        }
+    }
+    newest
+}
+
 /// Finds the directories that somebody declared dead, and the declarations that match nothing.
 fn declared(input: &PlanInput<'_>, map: &Map) -> (Vec<bool>, Vec<DeadJob>) {
     let mut declared = vec![false; map.job_directories.len()];
@@ -273,8 +309,9 @@ fn users(input: &PlanInput<'_>, map: &Map, snapshots: &[Snapshot<'_>], naming: &
             let (Some(used), Some(directory)) = (users.get_mut(at), map.job_directories.get(at)) else {
                 continue;
             };
-            match owner {
-                Some(job) if job == directory.job => {}
+            let job_of = |owner: JobDirectoryIndex| map.job_directories.get(owner).map(|owner| owner.job);
+            match owner.and_then(job_of) {
+                Some(job) if job == directory.job => used.elsewhere |= owner != Some(at),
                 Some(job) => {
                     used.jobs.insert(job);
                 }
@@ -297,31 +334,40 @@ fn is_home(map: &Map, snapshot: &Snapshot<'_>, at: JobDirectoryIndex) -> bool {
     snapshot.owner(map) == Some(at)
 }
 
-/// Returns the job that wrote a snapshot, where its place tells: the job directory that it lies in. The six digits
-/// in the name of a savepoint tell who took it, not who restored it since.
-fn owner_of(input: &PlanInput<'_>, map: &Map, snapshot: &Snapshot<'_>) -> Option<usize> {
+/// Returns the directory of the job that wrote a snapshot, where its place tells: the one that it lies in. The six
+/// digits in the name of a savepoint tell who took it, not who restored it since.
+fn owner_of(input: &PlanInput<'_>, map: &Map, snapshot: &Snapshot<'_>) -> Option<JobDirectoryIndex> {
     if snapshot.file.place == Place::Reference {
         // A job under a reference root may have an id that is used here too, and its tree was not looked at.
         return None;
     }
     let home = snapshot.home.as_ref()?;
     let directory = snapshot.directory.or_else(|| Map::innermost(input.inventory, home));
-    directory.and_then(|directory| map.job(directory))
+    directory.and_then(|directory| map.owner(directory))
 }
 
-/// Returns the one job whose id begins with these digits. `000000` and `ffffff` identify nothing.
-pub(crate) fn job_by_digits(map: &Map, digits: [u8; 6]) -> Option<usize> {
-    if &digits == b"000000" || &digits == b"ffffff" {
-        return None;
+/// The jobs by the first six digits of their ids, as savepoints are named; nothing where several share them.
+#[derive(Debug)]
+pub(crate) struct JobsByDigits(BTreeMap<[u8; 6], Option<usize>>);
+
+impl JobsByDigits {
+    pub(crate) fn new(map: &Map) -> Self {
+        let mut jobs: BTreeMap<[u8; 6], Option<usize>> = BTreeMap::new();
+        for (number, job) in map.jobs.iter().enumerate() {
+            let text = job.id.map(|id| id.to_string());
+            if let Some(digits) = text.as_ref().and_then(|text| text.as_bytes().first_chunk::<6>()) {
+                jobs.entry(*digits).and_modify(|known| *known = None).or_insert(Some(number));
+            }
+        }
+        Self(jobs)
     }
-    let mut matching = map
-        .jobs
-        .iter()
-        .enumerate()
-        .filter(|(_, job)| job.id.is_some_and(|id| id.to_string().as_bytes().starts_with(&digits)));
-    match (matching.next(), matching.next()) {
-        (Some((job, _)), None) => Some(job),
-        _ => None,
+
+    /// Returns the one job whose id begins with these digits. `000000` and `ffffff` identify nothing.
+    pub(crate) fn get(&self, digits: [u8; 6]) -> Option<usize> {
+        if &digits == b"000000" || &digits == b"ffffff" {
+            return None;
+        }
+        self.0.get(&digits).copied().flatten()
     }
 }
 
@@ -340,11 +386,13 @@ fn this_look(input: &PlanInput<'_>, map: &Map, users: &[Users]) -> Looks {
         if !matches!(role, Role::Job | Role::Savepoint(_)) {
             continue;
         }
-        let users = map.owner(id).filter(|_| role == Role::Job).and_then(|at| users.get(at));
+        let owner = map.owner(id).filter(|_| role == Role::Job);
+        let users = owner.and_then(|at| users.get(at));
+        let own = owner.and_then(|at| map.job_directories.get(at)).map(|own| own.job);
         let named_by = users
             .into_iter()
-            .flat_map(|users| &users.jobs)
-            .flat_map(|job| map.jobs.get(*job).into_iter().flat_map(|job| &job.directories))
+            .flat_map(|users| users.jobs.iter().copied().chain(own.filter(|_| users.elsewhere)))
+            .flat_map(|job| map.jobs.get(job).into_iter().flat_map(|job| &job.directories))
             .filter_map(|at| map.job_directories.get(*at))
             .map(|job| input.inventory.directory(job.directory).location.to_string())
             .collect();

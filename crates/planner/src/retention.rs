@@ -19,7 +19,7 @@ use crate::naming::{Naming, Snapshot, ref_checkpoint_directories};
 const SPARED_WITHOUT_HA_EVIDENCE: u32 = 2;
 
 /// The retention that holds for one snapshot.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Terms {
     keep_last: Option<u32>,
     keep_within: Option<Age>,
@@ -44,6 +44,8 @@ struct Context<'a> {
     liveness: &'a Liveness,
     /// A policy of which only the count matters: what it would free one day, whatever the ages now.
     what_if: Option<u32>,
+    /// Whether anything shows that reading a file leaves a trace.
+    records_reads: bool,
 }
 
 impl Retention {
@@ -56,14 +58,15 @@ impl Retention {
         liveness: &Liveness,
         what_if: Option<u32>,
     ) -> Self {
-        let context = Context { input, map, snapshots, naming, liveness, what_if };
+        let records_reads = what_if.is_none() && records_reads(input);
+        let context = Context { input, map, snapshots, naming, liveness, what_if, records_reads };
         let mut retired = BTreeMap::new();
         for (job, members) in context.checkpoints_by_job() {
             context.retire_checkpoints(job, &members, &mut retired);
         }
         if what_if.is_none() {
-            for members in context.savepoints_by_job() {
-                context.retire_savepoints(&members, &mut retired);
+            for (terms, members) in context.savepoints_by_job() {
+                context.retire_savepoints(&terms, &members, &mut retired);
             }
         }
         context.keep_what_is_referred_to(&mut retired);
@@ -91,9 +94,10 @@ impl Context<'_> {
         by_job
     }
 
-    /// The savepoints that one job took, as far as their names tell.
-    fn savepoints_by_job(&self) -> Vec<Vec<usize>> {
-        let mut by_name: BTreeMap<(Location, Vec<u8>), Vec<usize>> = BTreeMap::new();
+    /// The savepoints that one job took, as far as their names tell, with the retention that holds for them: what a
+    /// glob does not match is not retired by it.
+    fn savepoints_by_job(&self) -> Vec<(Terms, Vec<usize>)> {
+        let mut by_name: BTreeMap<(Location, Vec<u8>, Terms), Vec<usize>> = BTreeMap::new();
         for (at, snapshot) in self.snapshots.iter().enumerate() {
             let Some(directory) = snapshot.directory else { continue };
             let (Role::Savepoint(digits), Some(_)) = (self.map.role(directory), snapshot.listed) else {
@@ -108,9 +112,9 @@ impl Context<'_> {
                 (false, true) => continue,
                 (false, false) => digits.to_vec(),
             };
-            by_name.entry((parent, key)).or_default().push(at);
+            by_name.entry((parent, key, terms)).or_default().push(at);
         }
-        by_name.into_values().collect()
+        by_name.into_iter().map(|((_, _, terms), members)| (terms, members)).collect()
     }
 
     fn retire_checkpoints(
@@ -141,10 +145,7 @@ impl Context<'_> {
         }
     }
 
-    fn retire_savepoints(&self, members: &[usize], retired: &mut BTreeMap<usize, Rule>) {
-        let Some(first) = members.first().and_then(|at| self.snapshots.get(*at)) else { return };
-        let Some(location) = &first.home else { return };
-        let terms = self.terms(location);
+    fn retire_savepoints(&self, terms: &Terms, members: &[usize], retired: &mut BTreeMap<usize, Rule>) {
         if terms.savepoint_keep_last.is_none() {
             return;
         }
@@ -278,7 +279,7 @@ impl Context<'_> {
                 return false;
             }
         }
-        told || self.input.policy.no_ha
+        (told && self.records_reads) || self.input.policy.no_ha
     }
 
     fn operator_state_files(&self, snapshot: &Snapshot<'_>) -> BTreeSet<FileId> {
@@ -294,7 +295,14 @@ impl Context<'_> {
     /// Returns whether what is left of a job may go: it is dead, has been dead for as long as the policy says,
     /// somebody said that no job uses high availability, and nothing in it is named by others.
     fn expires(&self, job: JobDirectoryIndex, terms: &Terms) -> bool {
-        let (Some(after), Some(changed)) = (terms.expire_jobs_after, self.liveness.last_activity(job)) else {
+        // The job died when its last directory fell silent, unless that of another cluster is known to live on.
+        let number = self.map.job_directories.get(job).map(|directory| directory.job);
+        let dead = number.filter(|number| self.liveness.is_job_dead(self.map, *number));
+        let changed = match dead {
+            Some(number) => self.liveness.last_activity_of_job(self.map, number),
+            None => self.liveness.last_activity(job),
+        };
+        let (Some(after), Some(changed)) = (terms.expire_jobs_after, changed) else {
             return false;
         };
         let dead_since = changed.plus(self.input.policy.quiescent_after);
@@ -351,6 +359,15 @@ impl Context<'_> {
     fn resolves(&self, at: usize) -> bool {
         self.naming.dangling.get(at).is_some_and(Vec::is_empty)
     }
+}
+
+/// Returns whether some file was read after it was written, as far as its times tell. Where access times are off,
+/// HDFS still gives each file one: that of its making, which never changes and tells nothing. chksweep itself reads
+/// every `_metadata`, so where they are on the next plan finds a trace.
+fn records_reads(input: &PlanInput<'_>) -> bool {
+    let inventory = input.inventory;
+    let mut files = inventory.directories().flat_map(|(id, _)| inventory.files_of(id));
+    files.any(|(_, file)| file.accessed > file.modified)
 }
 
 /// Returns whether two sets of operators, each sorted, overlap by at least half of the larger.

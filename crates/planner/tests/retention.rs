@@ -10,9 +10,11 @@ use chksweep_core::{Age, OperatorId};
 use chksweep_testkit::world::uuid;
 use common::{A, Planned, World};
 
-/// Five checkpoints, the newest two days old, each with a shared file of its own.
+/// Five checkpoints, the newest two days old, each with a shared file of its own. What was read a while ago tells that
+/// access times are on.
 fn five() -> World {
-    (1..=5_u32).fold(World::new(), |world, n| {
+    let read = World::new().file("read", 80).accessed("read", 40);
+    (1..=5_u32).fold(read, |world, n| {
         let file = format!("$A/shared/{}", uuid(n));
         let days = u64::from(20 - 3 * n);
         world.file(&file, days).accessed(&file, 60).metadata(&format!("$A/chk-{n}/_metadata"), days, &[&file])
@@ -59,6 +61,61 @@ fn where_access_times_are_off_nothing_is_retired_without_that_word() {
     });
     assert_eq!(retired(&world.clone().policy(keep_last(3))), [0; 0]);
     assert_eq!(retired(&world.policy(keep_last(3)).policy(|policy| policy.no_ha = true)), [1, 2]);
+}
+
+#[test]
+fn an_access_time_that_is_only_the_time_of_making_tells_nothing() {
+    let world = (1..=5_u32).fold(World::new(), |world, n| {
+        let file = format!("$A/shared/{}", uuid(n));
+        let days = u64::from(40 - 3 * n);
+        world.file(&file, days).accessed(&file, days).metadata(
+            &format!("$A/chk-{n}/_metadata"),
+            days,
+            &[&file],
+        )
+    });
+    let world = world.policy(keep_last(3));
+    assert_eq!(retired(&world), [0; 0], "a job that restored one may need it again, and nobody would see");
+    let read = world.clone().accessed("$A/chk-5/_metadata", 1);
+    assert_eq!(retired(&read), [1, 2], "access times are on after all");
+}
+
+#[test]
+fn a_rule_for_one_savepoint_retired_its_neighbours() {
+    let savepoint = |n: u32| format!("sp/savepoint-abcdef-00000000000{n}/_metadata");
+    let rule = |matches: &str| RetentionRule {
+        matches: matches.to_owned(),
+        keep_last: None,
+        keep_within: None,
+        savepoint_keep_last: Some(1),
+        savepoint_keep_within: None,
+        expire_jobs_after: None,
+        one_job: false,
+    };
+    let world =
+        (1..=4_u32).fold(World::new(), |world, n| world.metadata(&savepoint(n), u64::from(50 - n), &[]));
+    let world = world.policy(|policy| policy.no_ha = true);
+    let one = world.clone().policy(|policy| policy.rules = vec![rule("*/savepoint-abcdef-000000000001")]);
+    assert_eq!(one.swept(), Vec::<String>::new());
+    let all = world.policy(|policy| policy.rules = vec![rule("*/sp/*")]);
+    assert_eq!(all.swept(), [savepoint(1), savepoint(2), savepoint(3)]);
+}
+
+#[test]
+fn a_job_expired_by_one_of_its_directories_while_another_had_been_alive() {
+    let shared = |place: &str, n: u32| format!("{place}/$A/shared/{}", uuid(n));
+    let world = |days: u64| {
+        World::new()
+            .file(&shared("x", 1), 90)
+            .metadata("x/$A/chk-3/_metadata", 90, &[&shared("x", 1)])
+            .file(&shared("y", 2), days)
+            .metadata("y/$A/chk-9/_metadata", days, &[&shared("y", 2)])
+            .policy(|policy| policy.expire_jobs_after = Some(Age::days(30)))
+            .policy(|policy| policy.no_ha = true)
+            .seen_before(3)
+    };
+    assert_eq!(world(9).swept(), Vec::<String>::new(), "dead for two days");
+    assert_eq!(world(40).rule("x/$A/chk-3/_metadata"), Rule::ExpiredJob);
 }
 
 #[test]
@@ -143,7 +200,7 @@ fn the_most_specific_rule_holds() {
 #[test]
 fn savepoints_go_only_by_a_policy_of_their_own() {
     let world = |digits: &str| {
-        (1..=4_u32).fold(World::new(), |world, n| {
+        (1..=4_u32).fold(World::new().file("read", 80).accessed("read", 40), |world, n| {
             let directory = format!("savepoint-{digits}-00000000000{n}");
             let days = u64::from(30 - 5 * n);
             let file = format!("{directory}/{}", uuid(n));

@@ -5,7 +5,7 @@
 mod common;
 
 use chksweep_core::plan::{OperatorStateSearch, OwnMove, Place, Rule};
-use chksweep_core::policy::OnUnreadable;
+use chksweep_core::policy::{DeadJob, OnUnreadable};
 use chksweep_core::{Age, Location, OperatorId, Uuid};
 use chksweep_testkit::world::{NOW, uuid};
 use common::{A, Planned, World};
@@ -419,4 +419,57 @@ fn our_own_moves_are_no_sign_of_life_but_later_changes_are() {
     assert_eq!(world(1, Some(during)).rule(&path), Rule::JobNotDead, "after the end it was not us");
     let broken_off = OwnMove { end: None, ..during };
     assert_eq!(world(3, Some(broken_off)).rule(&path), Rule::JobNotDead);
+}
+
+#[test]
+fn a_directory_declared_dead_was_used_by_another_of_the_same_id() {
+    let file = |n: u32| format!("x/$A/shared/op_X__1_2__attempt_0/db/{}", uuid(n));
+    let user = |job: &str, days: u64| {
+        World::new()
+            .file(&file(1), 9)
+            .file(&file(2), 9)
+            .dir("x/$A/taskowned", 9)
+            .metadata(&format!("y/{job}/chk-7/_metadata"), days, &[&file(1)])
+            .dir(&format!("y/{job}/shared"), days)
+    };
+    let dead = |world: World, place: &str| {
+        let path = common::location(place).to_string();
+        world.policy(|policy| policy.dead_jobs.push(DeadJob::Path(path)))
+    };
+    // Two clusters under one id, or a job whose checkpoint directory was moved.
+    assert_eq!(dead(user("$A", 0), "x/$A").rule(&file(2)), Rule::JobNotDead);
+    assert_eq!(dead(user("$B", 0), "x/$A").rule(&file(2)), Rule::JobNotDead);
+    let both = dead(dead(user("$A", 3), "x/$A"), "y/$A");
+    assert_eq!(both.rule(&file(2)), Rule::UnreferencedRunningState);
+}
+
+#[test]
+fn a_checkpoint_that_completed_after_the_listing_is_a_sign_of_life() {
+    let segment = format!("$A/dstl/{}", uuid(2));
+    let quiet = World::new()
+        .file(&segment, 20)
+        .dir("$A/shared", 20)
+        .metadata("$A/chk-3/_metadata", 20, &[])
+        .seen_before(3);
+    assert_eq!(quiet.rule(&segment), Rule::UnreferencedRunningState);
+    let mut alive = quiet;
+    alive.metadata.extend(World::new().metadata("$A/chk-4/_metadata", 0, &[]).metadata);
+    assert_eq!(alive.rule(&segment), Rule::JobNotDead);
+}
+
+#[test]
+fn thousands_of_savepoints_that_were_not_searched_take_no_cube_of_their_number() {
+    // Each of another job: every pair of a job and a savepoint was looked at, and for each all jobs once more.
+    let world = (1..=400_u32).fold(World::new(), |world, n| {
+        let job = format!("{n:06x}{:026x}", 7);
+        world.dir(&format!("{job}/taskowned"), 9).metadata_of(
+            &format!("savepoint-{n:06x}-000000000001/_metadata"),
+            3,
+            &[],
+            |file| file.operator_state = OperatorStateSearch::NotSearched,
+        )
+    });
+    let begun = std::time::Instant::now();
+    assert_eq!(world.swept(), Vec::<String>::new());
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
 }

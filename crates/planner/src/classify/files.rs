@@ -1,13 +1,13 @@
 //! The verdict on each file, by the place in which it lies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chksweep_core::layout::{self, FileName};
 use chksweep_core::plan::{Decision, OperatorStateSearch, Rule, Verdict};
 use chksweep_core::{DirectoryId, File, FileId, Kind, OperatorId, Timestamp};
 
 use super::World;
-use crate::liveness::{job_by_digits, seen_before};
+use crate::liveness::{JobsByDigits, seen_before};
 use crate::map::{JobDirectoryIndex, Role};
 use crate::naming::Snapshot;
 use crate::retention::same_lineage;
@@ -32,7 +32,7 @@ pub(super) struct Facts {
     /// What was read of each listed metadata file: more than once where it changed in between.
     by_file: BTreeMap<FileId, Vec<usize>>,
     /// Job directories in which write-ahead sinks were not ruled out.
-    unsearched: BTreeMap<JobDirectoryIndex, bool>,
+    unsearched: Vec<bool>,
 }
 
 struct Completed {
@@ -47,7 +47,7 @@ impl Facts {
             completed: BTreeMap::new(),
             frontier: BTreeMap::new(),
             by_file: BTreeMap::new(),
-            unsearched: BTreeMap::new(),
+            unsearched: unsearched(world),
         };
         for (at, snapshot) in world.snapshots.iter().enumerate() {
             if let Some(file) = snapshot.listed {
@@ -75,9 +75,6 @@ impl Facts {
         for completed in facts.completed.values_mut() {
             completed.sort_by_key(|one| (one.number, one.written));
         }
-        facts
-            .unsearched
-            .extend((0..world.map.job_directories.len()).map(|at| (at, is_unsearched(world, at))));
         facts
     }
 
@@ -111,31 +108,47 @@ impl Facts {
     }
 }
 
-/// Returns whether some kept snapshot that may know of files directly in `taskowned` of this job directory has
-/// operator state in which their names were not searched for.
-fn is_unsearched(world: &World<'_>, at: JobDirectoryIndex) -> bool {
-    world.snapshots.iter().zip(&world.naming.touched).any(|(snapshot, touched)| {
-        snapshot.names
-            && snapshot.file.operator_state == OperatorStateSearch::NotSearched
-            && (touched.iter().any(|directory| world.map.owner(*directory) == Some(at))
-                || may_know(world, snapshot, at))
-    })
+/// Returns for each job directory whether some kept snapshot that may know of files directly in its `taskowned` has
+/// operator state in which their names were not searched for. Goes through snapshots and directories once each, for
+/// there are thousands of both.
+fn unsearched(world: &World<'_>) -> Vec<bool> {
+    let directories = &world.map.job_directories;
+    let by_digits = JobsByDigits::new(world.map);
+    let mut unsearched = vec![false; directories.len()];
+    let mut jobs: BTreeSet<usize> = BTreeSet::new();
+    for (snapshot, touched) in world.snapshots.iter().zip(&world.naming.touched) {
+        if !snapshot.names || snapshot.file.operator_state != OperatorStateSearch::NotSearched {
+            continue;
+        }
+        match knows_of(world, &by_digits, snapshot) {
+            Some(job) => {
+                jobs.insert(job);
+            }
+            None => return vec![true; directories.len()],
+        }
+        for at in touched.iter().filter_map(|directory| world.map.owner(*directory)) {
+            if let Some(slot) = unsearched.get_mut(at) {
+                *slot = true;
+            }
+        }
+    }
+    // A snapshot may belong to the job of the directory, or to one that uses what lies in it.
+    for (at, (slot, directory)) in unsearched.iter_mut().zip(directories).enumerate() {
+        *slot |=
+            jobs.contains(&directory.job) || world.liveness.users_of(at).any(|user| jobs.contains(&user));
+    }
+    unsearched
 }
 
-/// Returns whether a snapshot may belong to the job of this directory, or to one that uses what lies in it. Only a
-/// savepoint whose name tells another job knows nothing; every other snapshot without a job may know.
-fn may_know(world: &World<'_>, snapshot: &Snapshot<'_>, at: JobDirectoryIndex) -> bool {
-    let job_at = |at: JobDirectoryIndex| world.map.job_directories.get(at).map(|directory| directory.job);
-    let concerns =
-        |job: usize| job_at(at) == Some(job) || world.liveness.users_of(at).any(|user| user == job);
-    if let Some(job) = snapshot.owner(world.map).and_then(job_at) {
-        return concerns(job);
+/// Returns the only job that a snapshot may know of. Only its place, or the name of a savepoint, tells one; nothing
+/// where it may know of any.
+fn knows_of(world: &World<'_>, by_digits: &JobsByDigits, snapshot: &Snapshot<'_>) -> Option<usize> {
+    if let Some(job) = snapshot.directory.and_then(|directory| world.map.job(directory)) {
+        return Some(job);
     }
     match snapshot.home.as_ref().map(|home| layout::directory_name(home.name())) {
-        Some(layout::DirectoryName::Savepoint(digits)) => {
-            job_by_digits(world.map, digits).is_none_or(concerns)
-        }
-        _ => true,
+        Some(layout::DirectoryName::Savepoint(digits)) => by_digits.get(digits),
+        _ => None,
     }
 }
 
@@ -246,7 +259,7 @@ fn running(world: &World<'_>, directory: DirectoryId, file: &File) -> Verdict {
 fn task_owned(world: &World<'_>, facts: &Facts, directory: DirectoryId, file: &File) -> Verdict {
     let verdict = running(world, directory, file);
     let owner = world.map.owner(directory);
-    let unsearched = owner.is_none_or(|owner| facts.unsearched.get(&owner).copied().unwrap_or(true));
+    let unsearched = owner.is_none_or(|owner| facts.unsearched.get(owner).copied().unwrap_or(true));
     if verdict.decision() == Decision::Sweep && unsearched {
         return Verdict::new(Rule::JobNotDead);
     }
