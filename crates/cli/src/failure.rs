@@ -82,8 +82,8 @@ pub(crate) fn store_hint(error: &StoreError) -> Option<&'static str> {
         }
         ErrorKind::Busy => Some("the NameNode is in safe mode or standby: try again when it is active"),
         ErrorKind::PermissionDenied => Some("the user that runs chksweep needs to read the whole root"),
-        ErrorKind::NotFound
-        | ErrorKind::AlreadyExists
+        ErrorKind::NotFound => Some("check the spelling of the path, and whether it still exists"),
+        ErrorKind::AlreadyExists
         | ErrorKind::NotEmpty
         | ErrorKind::WrongType
         | ErrorKind::QuotaExceeded

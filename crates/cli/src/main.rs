@@ -12,6 +12,7 @@ mod logging;
 mod metadata;
 mod moved;
 mod naming;
+mod next;
 mod output;
 mod pipeline;
 mod planfile;

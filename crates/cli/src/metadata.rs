@@ -5,7 +5,7 @@ use std::io;
 use bytes::{Buf, Bytes};
 use chksweep_core::deps::ErrorDocument;
 use chksweep_core::location::printable;
-use chksweep_core::metadata::{ParseError, ReadError};
+use chksweep_core::metadata::{ParseError, ParseErrorKind, ReadError};
 use chksweep_core::{Location, layout};
 use chksweep_engine::ReadStores;
 use chksweep_store::{EntryKind, ErrorKind, ReadStore, Reader, StoreError};
@@ -74,8 +74,38 @@ impl NotLoaded {
     /// Returns what may help.
     pub(crate) const fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Unreadable(_) => None,
+            Self::Unreadable(error) => Some(unreadable_hint(&error.kind)),
             Self::Failed { hint, .. } => *hint,
+        }
+    }
+}
+
+/// Returns what may help against bytes that are no readable metadata.
+const fn unreadable_hint(kind: &ParseErrorKind) -> &'static str {
+    match kind {
+        ParseErrorKind::NotMetadata { .. } => {
+            "name a `_metadata` file, or the directory of a checkpoint or savepoint that holds one"
+        }
+        ParseErrorKind::UnexpectedEnd { .. } => {
+            "the file is cut short: it is still being written, or a copy or a crash broke it off; compare its \
+             length with the original"
+        }
+        ParseErrorKind::VersionZero => "it was written by Flink 1.1 or older, whose format is not read",
+        ParseErrorKind::UnknownVersion { .. } | ParseErrorKind::UnknownCode { .. } => {
+            "it was written by a newer Flink than this chksweep knows, or it is damaged: try a newer chksweep"
+        }
+        ParseErrorKind::TrailingBytes { .. }
+        | ParseErrorKind::NegativeCount { .. }
+        | ParseErrorKind::CountTooLarge { .. }
+        | ParseErrorKind::InvalidValue { .. }
+        | ParseErrorKind::MissingHandle
+        | ParseErrorKind::WrongHandle { .. }
+        | ParseErrorKind::InvalidString
+        | ParseErrorKind::InvalidPath(_)
+        | ParseErrorKind::MasterState
+        | ParseErrorKind::TooDeep { .. }
+        | ParseErrorKind::Properties { .. } => {
+            "the file is damaged, or not what Flink wrote: compare it with a copy, or use another checkpoint"
         }
     }
 }

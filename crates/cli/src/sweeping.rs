@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chksweep_core::plan::{Entry, Looks, OwnMove, Plan, Summary};
+use chksweep_core::plan::{Brake, Entry, Looks, OwnMove, Plan, Summary};
 use chksweep_core::{Age, JobId, Location, Timestamp};
 use chksweep_engine::actions::{ActionOptions, Fresh, actions};
 use chksweep_engine::clock::ClockError;
@@ -57,7 +57,23 @@ pub(crate) struct Session {
     pub(crate) scope: Arc<Scope>,
     /// How it is carried out.
     pub(crate) sweeping: Sweeping,
+    /// Whether the command line holds all that it plans from: it is `run`.
+    pub(crate) is_typed: bool,
     check: ClockCheck,
+}
+
+/// Refuses what cannot be carried out at these roots, before anything is begun.
+///
+/// # Errors
+///
+/// When the trash is wanted where there is none.
+pub(crate) fn check_mode(sweeping: Sweeping, roots: &[Location]) -> Outcome<()> {
+    let local = roots.iter().find(|root| root.scheme() == Some("file"));
+    match local.filter(|_| sweeping.mode == Mode::Trash) {
+        Some(root) => Err(Failure::usage(format_args!("`{root}` is on a local disk, which has no trash"))
+            .hint("say `--mode quarantine`, which is the default and can be undone, or `--mode delete`")),
+        None => Ok(()),
+    }
 }
 
 /// Returns the mode as the journal has it.
@@ -105,7 +121,7 @@ impl Session {
         tracing::info!(run = run.run_id(), started_at = %run.started_at(), "the run has begun");
         let check =
             if context.settings.allow_clock_skew()? { ClockCheck::Allow } else { ClockCheck::Enforce };
-        Ok(Self { run, scope: Arc::new(scope), sweeping, check })
+        Ok(Self { run, scope: Arc::new(scope), sweeping, is_typed: begin.command == "run", check })
     }
 
     /// Returns what plans by the clock of the storage, and takes nothing of the run with it.
@@ -152,9 +168,9 @@ impl Session {
     ) -> Outcome<Swept> {
         let planner = self.planner();
         let (look, rescued) = self.look(context).await?;
-        let Proved { fresh, read_at, known, summary, exit } = pipeline::plan(look).await?.into();
+        let Proved { fresh, read_at, known, summary, brakes, exit } = pipeline::plan(look).await?.into();
         if exit == Exit::Brake {
-            return Ok(Swept::nothing(self.run.run_id(), summary, exit, rescued));
+            return Ok(Swept { brakes, ..Swept::nothing(self.run.run_id(), summary, exit, rescued) });
         }
         let options = ActionOptions { mode: self.run.mode(), exclude_jobs };
         let actions =
@@ -179,7 +195,7 @@ impl Session {
         };
         let report = execute(&mut self.run, actions, read_at, options, &revalidate).await;
         self.remember_moves(context, &known, &touched).await;
-        Ok(Swept { plan: summary, report, rescued: rescued.files, exit })
+        Ok(Swept { plan: summary, report, rescued: rescued.files, brakes, exit })
     }
 
     /// Remembers that this run moved something in these directories, now that it has: their mtimes are no sign of
@@ -325,6 +341,7 @@ struct Proved {
     read_at: Instant,
     known: Looks,
     summary: Summary,
+    brakes: Vec<Brake>,
     exit: Exit,
 }
 
@@ -334,6 +351,7 @@ impl From<Planned> for Proved {
         Self {
             known: looks::merge(look.collected.looks, plan.plan().looks.clone()),
             summary: plan.plan().summary.clone(),
+            brakes: plan.plan().brakes.clone(),
             exit: pipeline::exit_of(plan.plan()),
             read_at: look.read_at,
             fresh: Fresh::new(plan, look.collected.inventory, look.read_at),
@@ -351,6 +369,9 @@ pub(crate) struct Swept {
     pub(crate) report: ExecutionReport,
     /// What was in quarantine and named again, and brought back before.
     pub(crate) rescued: Vec<Rescued>,
+    /// The brakes that hold.
+    #[serde(skip)]
+    pub(crate) brakes: Vec<Brake>,
     /// The exit code that the fresh plan gives.
     #[serde(skip)]
     pub(crate) exit: Exit,
@@ -360,7 +381,7 @@ impl Swept {
     /// What became of a plan that nothing is done of.
     pub(crate) fn nothing(run_id: &str, plan: Summary, exit: Exit, rescued: RescueReport) -> Self {
         let report = ExecutionReport { run_id: run_id.to_owned(), ..ExecutionReport::default() };
-        Self { plan, report, rescued: rescued.files, exit }
+        Self { plan, report, rescued: rescued.files, brakes: Vec::new(), exit }
     }
 }
 

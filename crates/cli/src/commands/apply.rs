@@ -10,6 +10,7 @@ use crate::args::ApplyArgs;
 use crate::confirm;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
+use crate::next;
 use crate::output::executed;
 use crate::output::human::totals;
 use crate::output::plan::short;
@@ -17,7 +18,7 @@ use crate::pipeline::Scope;
 use crate::planfile;
 use crate::settings::{Mode, Sweeping};
 use crate::stores::FileSystems;
-use crate::sweeping::{Begin, Session};
+use crate::sweeping::{Begin, Session, check_mode};
 
 /// Carries a plan out.
 pub(crate) async fn run(args: &ApplyArgs, context: &Context) -> Outcome {
@@ -26,8 +27,9 @@ pub(crate) async fn run(args: &ApplyArgs, context: &Context) -> Outcome {
     check_digest(args, &plan)?;
     check_times(context, &plan, sweeping.max_plan_age)?;
     let scope = scope(context, &plan)?;
+    check_mode(sweeping, &scope.roots)?;
     check_places(&scope, &plan).await?;
-    check_brakes(&plan)?;
+    check_brakes(context, &plan)?;
     plan.entries.retain(|entry| !entry.job.is_some_and(|job| args.exclude_job.contains(&job)));
     confirm::ask(context, args.consent.yes, &question(&plan, sweeping))?;
     let begin = Begin {
@@ -54,7 +56,8 @@ fn check_digest(args: &ApplyArgs, plan: &PlanFile) -> Outcome<()> {
                 "this is not the plan that was approved: its digest is {}, not {digest}",
                 plan.sha256
             ),
-        )),
+        )
+        .hint("nothing was changed; name the file that was approved, or have this one approved")),
         Some(_) | None => Ok(()),
     }
 }
@@ -78,8 +81,8 @@ fn check_times(context: &Context, plan: &PlanFile, max_age: Age) -> Outcome<()> 
     Ok(())
 }
 
-/// The scope of the plan: its roots and its policy. What is read for references, and what is pinned, can only have
-/// grown since.
+/// The scope of the plan: its roots, its policy, and its aliases, unless others are set. What is read for references,
+/// and what is pinned, can only have grown since.
 fn scope(context: &Context, plan: &PlanFile) -> Outcome<Scope> {
     let read = |printed: &String| {
         Location::from_printed(printed.as_bytes())
@@ -95,7 +98,21 @@ fn scope(context: &Context, plan: &PlanFile) -> Outcome<Scope> {
         }
     }
     scope.policy = plan.header.policy.clone();
+    if context.settings.given("alias").is_none() {
+        for (from, to) in plan.header.equivalence.iter().filter_map(|line| alias(line)) {
+            let added = scope.systems.equivalence.add_alias(&from, &to);
+            added.map_err(|error| stale(format_args!("its aliases cannot hold: {error}")))?;
+        }
+    }
     Ok(scope)
+}
+
+/// Reads an alias as a plan describes it. One that can be read in two ways is left out: the plan is stale then, and
+/// says so.
+fn alias(line: &str) -> Option<(Location, Location)> {
+    let (from, to) = line.strip_prefix("alias ")?.split_once(" -> ")?;
+    let read = |printed: &str| Location::from_printed(printed.as_bytes()).filter(Location::is_resolvable);
+    if to.contains(" -> ") { None } else { Some((read(from)?, read(to)?)) }
 }
 
 async fn check_places(scope: &Scope, plan: &PlanFile) -> Outcome<()> {
@@ -122,9 +139,10 @@ async fn check_places(scope: &Scope, plan: &PlanFile) -> Outcome<()> {
     Ok(())
 }
 
-fn check_brakes(plan: &PlanFile) -> Outcome<()> {
+fn check_brakes(context: &Context, plan: &PlanFile) -> Outcome<()> {
     let Some(brake) = plan.header.brakes.first() else { return Ok(()) };
     let root = brake.root.as_deref().map(|root| format!("{root}: ")).unwrap_or_default();
+    next::first_sweep(context, &plan.summary, &plan.header.brakes, false);
     Err(Failure::new(
         Exit::Brake,
         anyhow::anyhow!("a brake holds: {root}{} [{}]", brake.message, brake.limit),

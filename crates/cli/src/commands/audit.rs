@@ -20,6 +20,15 @@ pub(crate) fn verify(file: &Path, context: &Context) -> Outcome {
         Failure::failed(format_args!("line {}: {}", error.line, error.message))
             .context(format!("the record `{}` was changed", file.display()))
     })?;
+    if verified.lines == 0 {
+        return Err(Failure::failed(format_args!("`{}` holds no record of a run", file.display()))
+            .hint("records are `<state-dir>/runs/RUNID.jsonl` and `<root>/.chksweep/runs/RUNID.jsonl`"));
+    }
+    if verified.ended && verified.torn {
+        // A line that was being written when the run was killed comes before its end, never after it.
+        return Err(Failure::failed("something follows the end of the run")
+            .context(format!("the record `{}` was changed", file.display())));
+    }
     if context.printer.is_json() {
         context.printer.json(Exit::Done, &verified)?;
         return Ok(Exit::Done);

@@ -9,6 +9,7 @@ use crate::app::Context;
 use crate::args::{PlanArgs, RunArgs};
 use crate::exit::Exit;
 use crate::failure::Outcome;
+use crate::next;
 use crate::output::breakdown::Breakdown;
 use crate::output::plan::{InQuarantine, PlanView};
 use crate::pipeline::{self, Planned, Scope};
@@ -69,7 +70,7 @@ fn show(planned: Planned, context: &Context, options: Options<'_>) -> Outcome {
             .json(exit, &Document { summary: &plan.summary, sha256: digest.as_deref(), quarantine })?;
     } else {
         let view = PlanView { plan: &plan, inventory: &inventory, breakdown: &breakdown, quarantine };
-        let next = next(context, &plan, &breakdown, digest.as_deref());
+        let next = lines(context, &plan, &breakdown, digest.as_deref());
         context.printer.text(|out| {
             view.write(out)?;
             writeln!(out)?;
@@ -77,74 +78,21 @@ fn show(planned: Planned, context: &Context, options: Options<'_>) -> Outcome {
         })?;
         pipeline::print_problems(context, &plan.summary.problems);
     }
-    first_sweep(context, &plan);
+    next::first_sweep(context, &plan.summary, &plan.brakes, true);
     Ok(exit)
 }
 
 /// Returns what to type next.
-fn next(context: &Context, plan: &Plan, breakdown: &Breakdown, digest: Option<&str>) -> Vec<String> {
+fn lines(context: &Context, plan: &Plan, breakdown: &Breakdown, digest: Option<&str>) -> Vec<String> {
     match (&plan.summary.plan, digest) {
         _ if !breakdown.sweeps() => vec!["Nothing would be swept.".to_owned()],
         (Some(file), Some(digest)) => {
             let mut lines = vec![format!("The plan is in {file}, sha256 {digest}")];
             if plan.brakes.is_empty() {
-                lines.push(format!("Next: chksweep apply {} --digest {digest}", quoted(file)));
+                lines.push(format!("Next: {}", next::apply(context, file, digest)));
             }
             lines
         }
-        _ => vec![format!("Next: chksweep plan {} -o plan.jsonl.zst", options(context, &[]))],
-    }
-}
-
-/// A brake that holds is loosened for a first sweep, on purpose and after a look at the plan.
-fn first_sweep(context: &Context, plan: &Plan) {
-    let sweep = plan.summary.decisions.sweep;
-    let mut loosened: Vec<(&str, String)> = Vec::new();
-    for brake in &plan.brakes {
-        let value = match brake.limit.as_str() {
-            "max-sweep-ratio" => "1".to_owned(),
-            "max-sweep-files" => sweep.files.to_string(),
-            "max-sweep-bytes" => sweep.bytes.to_string(),
-            "max-sweep-jobs" => plan.summary.jobs.len().to_string(),
-            // The others mean that something is wrong, not that there is much.
-            _ => return,
-        };
-        if !loosened.iter().any(|(limit, _)| *limit == brake.limit) {
-            loosened.push((&brake.limit, value));
-        }
-    }
-    if loosened.is_empty() {
-        return;
-    }
-    let plan = options(context, &loosened);
-    context.printer.hint(&format!(
-        "for a first, reviewed sweep: `chksweep plan {plan} -o first.jsonl.zst`, then `chksweep apply \
-         first.jsonl.zst --digest SHA256`"
-    ));
-}
-
-/// Returns the options and roots of this command line, with some limits replaced.
-fn options(context: &Context, replaced: &[(&str, String)]) -> String {
-    let typed = context.settings.typed();
-    let kept = typed.iter().filter(|(flag, _)| !replaced.iter().any(|(limit, _)| flag == limit));
-    let mut words: Vec<String> = Vec::new();
-    for (flag, value) in kept {
-        if *flag == "root" {
-            words.push(quoted(value));
-        } else {
-            words.push(format!("--{flag}={}", quoted(value)));
-        }
-    }
-    words.extend(replaced.iter().map(|(limit, value)| format!("--{limit}={value}")));
-    words.join(" ")
-}
-
-/// Returns a word as a shell reads it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
+        _ => vec![format!("Next: {}", next::plan(context))],
     }
 }

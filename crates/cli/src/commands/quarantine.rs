@@ -219,6 +219,15 @@ pub(crate) async fn bring_back(args: &RestoreArgs, context: &Context) -> Outcome
     Ok(exit)
 }
 
+/// Warns of runs that were asked for and have nothing there: a name that was mistyped must not look like success.
+fn warn_unknown(context: &Context, meant: &quarantine::Selection, is_there: impl Fn(&str) -> bool) {
+    for run in meant.runs.iter().filter(|run| !is_there(run)) {
+        context.printer.warning(&format!(
+            "run `{run}` has nothing in quarantine; `chksweep quarantine list` shows those that have"
+        ));
+    }
+}
+
 fn begin(command: &'static str, break_lock: Option<&str>, context: &Context) -> Outcome<Begin> {
     Ok(Begin {
         command,
@@ -238,6 +247,7 @@ async fn restored(
 ) -> Outcome<RestoreReport> {
     let planned = session.planner().plan(context).await?;
     let runs = &planned.look.collected.quarantine;
+    warn_unknown(context, meant, |id| runs.iter().any(|run| run.run_id == id));
     if !only_older(meant, runs, older_than, session.run.now()) {
         return Ok(RestoreReport::default());
     }
@@ -311,7 +321,7 @@ pub(crate) async fn free(args: &PurgeArgs, context: &Context) -> Outcome {
     // What is younger waits by itself; the age narrows nothing further.
     meant.all = true;
     let mut session = Session::begin(context, scope, begin).await?;
-    let purging = Purging { selection: meant, after, this_run_is_clean: false, held: None };
+    let purging = Purging { selection: meant.clone(), after, this_run_is_clean: false, held: None };
     let purged = match session.purge(context, purging).await {
         Ok(purged) => purged,
         Err(failure) => {
@@ -323,12 +333,19 @@ pub(crate) async fn free(args: &PurgeArgs, context: &Context) -> Outcome {
     let exit = stopped.and(if purged.report.is_partly_done() { Exit::Partial } else { Exit::Done });
     session.run.finish(false).await.map_err(not_begun)?;
     context.done_looking();
+    let report = &purged.report;
+    warn_unknown(context, &meant, |id| {
+        report.purged.iter().any(|run| run.run_id == id) || report.waiting.iter().any(|run| run.run_id == id)
+    });
     if context.printer.is_json() {
         context.printer.json(exit, &Document { purge: &purged })?;
     } else {
         context.printer.text(|out| {
             print_rescued(out, &purged.rescued)?;
             print_purge(out, &purged.report)?;
+            if purged.report.purged.is_empty() && purged.report.waiting.is_empty() {
+                writeln!(out, "Nothing is in quarantine.")?;
+            }
             purged.report.waiting.iter().filter(|run| !run.reasons.is_empty()).try_for_each(|run| {
                 writeln!(out, "  {} waits: {}", run.run_id, escaped(&run.reasons.join("; ")))
             })

@@ -8,12 +8,13 @@ use crate::failure::{Failure, Outcome};
 use crate::output::executed;
 use crate::pipeline::{self, Scope};
 use crate::planfile::{self, Contents};
-use crate::sweeping::{Begin, Planner, Session};
+use crate::sweeping::{Begin, Planner, Session, check_mode};
 
 /// Plans and applies. What is shown is what is done: the plan is written, read back, and made a second time.
 pub(crate) async fn execute(args: &RunArgs, context: &Context) -> Outcome {
     let scope = Scope::from_settings(context)?;
     let sweeping = context.settings.sweeping()?;
+    check_mode(sweeping, &scope.roots)?;
     let begin = Begin {
         command: "run",
         break_lock: args.break_lock.clone(),

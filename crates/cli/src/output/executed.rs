@@ -14,6 +14,7 @@ use super::plan::short;
 use crate::app::Context;
 use crate::exit::Exit;
 use crate::failure::Outcome;
+use crate::next;
 use crate::pipeline;
 use crate::printer::escaped;
 use crate::sweeping::{self, Purged, Purging, Session, Swept, not_begun};
@@ -71,6 +72,7 @@ pub(crate) async fn sweep_and_finish(
             }
         }
     }
+    let is_typed = session.is_typed;
     let rescued = after.as_ref().is_some_and(|after| !after.rescued.is_empty()) || !swept.rescued.is_empty();
     let record = session.run.finish(exit == Exit::Done && !rescued).await.map_err(not_begun)?;
     context.done_looking();
@@ -92,6 +94,7 @@ pub(crate) async fn sweep_and_finish(
         })?;
         pipeline::print_problems(context, &swept.plan.problems);
     }
+    next::first_sweep(context, &swept.plan, &swept.brakes, is_typed);
     Ok(exit)
 }
 

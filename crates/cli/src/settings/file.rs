@@ -159,7 +159,7 @@ fn texts(key: &Key, entry: &DeValue<'_>) -> Result<Vec<OsString>, String> {
             .map(|(name, value)| {
                 let mut property = OsString::from(name.get_ref().as_ref());
                 property.push("=");
-                property.push(text(Kind::Path, value.get_ref())?);
+                property.push(scalar(Kind::Path, value.get_ref())?);
                 Ok(property)
             })
             .collect(),
@@ -174,6 +174,26 @@ fn texts(key: &Key, entry: &DeValue<'_>) -> Result<Vec<OsString>, String> {
 }
 
 fn text(kind: Kind, entry: &DeValue<'_>) -> Result<OsString, String> {
+    match (kind, entry) {
+        (Kind::Number, DeValue::String(_) | DeValue::Boolean(_) | DeValue::Datetime(_)) => {
+            return Err("takes a whole number, without quotes".to_owned());
+        }
+        (Kind::Share, DeValue::String(_) | DeValue::Boolean(_) | DeValue::Datetime(_)) => {
+            return Err("takes a number from 0 to 1, without quotes".to_owned());
+        }
+        (Kind::Switch | Kind::Bool, DeValue::String(text)) => {
+            return Err(format!("`{text}` is neither `true` nor `false`, without quotes"));
+        }
+        (
+            Kind::DeadJob | Kind::Location | Kind::Alias | Kind::Path | Kind::Text,
+            DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_),
+        ) => return Err("takes a text, in quotes".to_owned()),
+        _ => {}
+    }
+    scalar(kind, entry)
+}
+
+fn scalar(kind: Kind, entry: &DeValue<'_>) -> Result<OsString, String> {
     match entry {
         DeValue::String(text) => Ok(text.as_ref().into()),
         DeValue::Integer(number) => {
@@ -195,7 +215,7 @@ fn joined(table: &DeTable<'_>, first: &str) -> Result<OsString, String> {
     let mut out = OsString::new();
     let mut rest = OsString::new();
     for (name, value) in table {
-        let value = text(Kind::Path, value.get_ref())?;
+        let value = scalar(Kind::Path, value.get_ref())?;
         if name.get_ref() == first {
             if first == "match" && value.as_encoded_bytes().contains(&b',') {
                 return Err("a glob with a comma cannot be held".to_owned());
@@ -238,6 +258,11 @@ mod tests {
         );
         assert_wrong("a = ", "c.toml:1: ");
         assert_wrong("no-ha = \"yes\"", "c.toml:1: `no-ha`: `yes` is neither");
+        assert_wrong("keep-last = \"3\"", "c.toml:1: `keep-last`: takes a whole number");
+        assert_wrong("max-sweep-ratio = \"0.5\"", "c.toml:1: `max-sweep-ratio`: takes a number");
+        assert_wrong("roots = [1]", "c.toml:1: `roots`: takes a text");
+        assert_wrong("state-dir = true", "c.toml:1: `state-dir`: takes a text");
+        assert_wrong("no-ha = \"true\"", "c.toml:1: `no-ha`: `true` is neither");
         assert_wrong("job = [\"xyz\"]", "c.toml:1: `job`: `xyz` is not the id of a job");
         assert_wrong("jobs = []\njob = []\nmin-age = [\"1h\"]", "c.toml:3: `min-age`: takes one value");
         assert_wrong("[profiles.p]\nx = 1", "c.toml:2: unknown key `x`");

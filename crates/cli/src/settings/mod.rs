@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     groups: Vec<Group>,
     /// The configuration file that was read.
     pub(crate) file: Option<PathBuf>,
+    /// Whether it was named, not found.
+    file_is_named: bool,
     /// The profile of it.
     pub(crate) profile: Option<String>,
     /// The directory from which relative local paths on the command line are seen.
@@ -83,7 +85,8 @@ impl Settings {
         merged.under(Layer::defaults());
         merged.refuse_not_yet(&groups)?;
         let here = std::env::current_dir().ok();
-        let settings = Self { merged, groups, file, profile: typed.profile, here };
+        let file_is_named = typed.config.is_some();
+        let settings = Self { merged, groups, file, file_is_named, profile: typed.profile, here };
         settings.check()?;
         Ok(settings)
     }
@@ -93,10 +96,17 @@ impl Settings {
         KEYS.iter().filter(|key| self.groups.contains(&key.group)).map(|key| (key, self.merged.get(key.flag)))
     }
 
-    /// Returns what was typed of places and policy, flag by flag; the roots last.
-    pub(crate) fn typed(&self) -> Vec<(&'static str, String)> {
+    /// Returns what was typed of these groups and of what leads to the storage, flag by flag; the roots last.
+    pub(crate) fn typed(&self, groups: &[Group]) -> Vec<(&'static str, String)> {
+        const TO_THE_STORAGE: [&str; 5] =
+            ["hadoop-conf", "define", "kerberos-principal", "kerberos-keytab", "state-dir"];
         let mut typed = Vec::new();
-        for (key, given) in self.all().filter(|(key, _)| matches!(key.group, Group::Places | Group::Policy)) {
+        if self.file_is_named {
+            typed.extend(self.file.iter().map(|file| ("config", file.to_string_lossy().into_owned())));
+        }
+        typed.extend(self.profile.iter().map(|profile| ("profile", profile.clone())));
+        let wanted = |key: &keys::Key| groups.contains(&key.group) || TO_THE_STORAGE.contains(&key.flag);
+        for (key, given) in self.all().filter(|(key, _)| wanted(key)) {
             let Some(given) = given.filter(|given| matches!(given.origin, Origin::Flag(_))) else { continue };
             typed.extend(given.texts.iter().map(|text| (key.flag, text.to_string_lossy().into_owned())));
         }

@@ -12,7 +12,7 @@ fn settings(text: &str) -> Outcome<Settings> {
     let mut merged = file::parse(text, "c.toml", None)?;
     merged.under(Layer::defaults());
     let groups = vec![Group::Common, Group::Places, Group::Policy, Group::Sweep];
-    let settings = Settings { merged, groups, file: None, profile: None, here: None };
+    let settings = Settings { merged, groups, file: None, file_is_named: false, profile: None, here: None };
     settings.check()?;
     Ok(settings)
 }

@@ -89,6 +89,7 @@ fn a_pin_keeps_and_can_be_taken_away() {
     exit 1
     --- stderr
     error: looking at file://[DIR]/r/nothing: No such file or directory (os error 2)
+    hint: check the spelling of the path, and whether it still exists
     [EOF]
     ");
 }

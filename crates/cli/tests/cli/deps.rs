@@ -109,6 +109,10 @@ fn bad_input_is_told_each_by_itself() {
     error: file://[DIR]/tail: 1 bytes follow the last field at offset 0x3cb while reading end of file (version 4)
     error: file://[DIR]/version-99: unknown version 99 at offset 0x4 while reading version
     error: file://[DIR]/empty: unexpected end of file (4 more bytes needed) at offset 0x0 while reading magic number
+    hint: name a `_metadata` file, or the directory of a checkpoint or savepoint that holds one
+    hint: the file is cut short: it is still being written, or a copy or a crash broke it off; compare its length with the original
+    hint: the file is damaged, or not what Flink wrote: compare it with a copy, or use another checkpoint
+    hint: it was written by a newer Flink than this chksweep knows, or it is damaged: try a newer chksweep
     [EOF]
     ");
     let document = sandbox.json(&["deps", "--format", "json", "cut", "version-99"]);
@@ -134,6 +138,7 @@ fn what_is_not_there_is_exit_1_and_no_document() {
     --- stderr
     error: looking at file://[DIR]/nowhere: No such file or directory (os error 2)
     error: the directory file://[DIR]/r holds no `_metadata`
+    hint: check the spelling of the path, and whether it still exists
     hint: a checkpoint without `_metadata` was never completed, or is being written or discarded
     [EOF]
     ");
@@ -141,6 +146,7 @@ fn what_is_not_there_is_exit_1_and_no_document() {
     exit 1
     --- stderr
     error: looking at file://[DIR]/nowhere: No such file or directory (os error 2)
+    hint: check the spelling of the path, and whether it still exists
     [EOF]
     ");
 }
@@ -243,6 +249,7 @@ fn inspect_shows_operators_or_handles() {
     {"location":"file://[DIR]/text","error":{"kind":"not-metadata","offset":0,"message":"not a Flink `_metadata`: it starts with 6e6f206d, not with 4960672d at offset 0x0 while reading magic number"}}
     --- stderr
     error: file://[DIR]/text: not a Flink `_metadata`: it starts with 6e6f206d, not with 4960672d at offset 0x0 while reading magic number
+    hint: name a `_metadata` file, or the directory of a checkpoint or savepoint that holds one
     [EOF]
     "#);
 }

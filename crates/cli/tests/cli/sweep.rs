@@ -114,6 +114,7 @@ fn a_plan_over_a_limit_is_exit_3() {
     insta::assert_snapshot!(sandbox.run(&["apply", "p.jsonl", "--yes"]), @r"
     exit 3
     --- stderr
+    hint: for a first, reviewed sweep: `chksweep plan file://[DIR]/r … --max-sweep-files=1 -o first.jsonl.zst`, then `chksweep apply first.jsonl.zst --digest SHA256`
     error: a brake holds: 1 is more than max-sweep-files 0 [max-sweep-files]
     hint: raise the limit on purpose, when making the plan; nothing was changed
     [EOF]
@@ -227,4 +228,101 @@ fn our_own_moves_are_not_taken_for_life() {
     assert!(document["quarantineAfter"].is_object(), "the last look went well: {document}");
     assert!(!sandbox.exists(&format!("r/{JOB}/chk-1")));
     assert!(sandbox.exists(&format!("r/{JOB}/chk-2/_metadata")));
+}
+
+#[test]
+fn the_aliases_of_a_plan_hold_when_it_is_carried_out() {
+    let sandbox = Sandbox::with_job();
+    let alias = format!("/moved={}", sandbox.path("r").display());
+    sandbox.run(&["plan", "r", "--alias", &alias, "-o", "p.jsonl"]);
+    let other = sandbox.output(&["apply", "p.jsonl", "--yes", "--alias", "/a=/b"]);
+    assert_eq!(other.status.code(), Some(8), "{other:?}");
+    let configured = sandbox.output(&["apply", "p.jsonl", "--yes", "-D", "fs.defaultFS=hdfs://ns"]);
+    assert_eq!(configured.status.code(), Some(8), "{configured:?}");
+    let output = sandbox.output(&["apply", "p.jsonl", "--yes"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn the_next_command_leads_to_the_same_storage() {
+    let sandbox = Sandbox::with_job();
+    let define = "-Dx=it's";
+    let text = sandbox.run(&["plan", "r", define, "-o", "p.jsonl", "--mode", "delete"]);
+    assert!(text.contains("--define='x=it'\\''s' --mode=delete\n"), "{text}");
+    let text = sandbox.run(&["plan", "r", define, "--keep-last", "2"]);
+    assert!(
+        text.contains("Next: chksweep plan --define='x=it'\\''s' --keep-last=2 r -o plan.jsonl.zst"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_run_that_a_brake_holds_says_how_to_go_on() {
+    let sandbox = Sandbox::with_job();
+    insta::assert_snapshot!(sandbox.run(&["run", "r", "--execute", "--max-sweep-files", "0"]), @r"
+    exit 3
+    --- stdout
+    run [RUN]
+    set aside: 0 files, 0 B in 0 steps
+    --- stderr
+    error: 1 is more than max-sweep-files 0 [max-sweep-files]
+    hint: for a first, reviewed sweep: `chksweep plan r --max-sweep-files=1 -o first.jsonl.zst`, then `chksweep apply first.jsonl.zst --digest SHA256`
+    [EOF]
+    ");
+}
+
+#[test]
+fn a_local_disk_has_no_trash() {
+    let sandbox = Sandbox::with_job();
+    sandbox.run(&["plan", "r", "-o", "p.jsonl"]);
+    let before = sandbox.tree("r");
+    insta::assert_snapshot!(sandbox.run(&["run", "r", "--execute", "--mode", "trash"]), @r"
+    exit 2
+    --- stderr
+    error: `file://[DIR]/r` is on a local disk, which has no trash
+    hint: say `--mode quarantine`, which is the default and can be undone, or `--mode delete`
+    [EOF]
+    ");
+    assert_eq!(sandbox.output(&["apply", "p.jsonl", "--yes", "--mode", "trash"]).status.code(), Some(2));
+    assert_eq!(sandbox.tree("r"), before);
+}
+
+#[test]
+fn a_mistyped_run_does_not_look_like_success() {
+    let sandbox = Sandbox::with_job();
+    insta::assert_snapshot!(sandbox.run(&["quarantine", "restore", "r", "--run", "nope", "--yes"]), @r"
+    exit 0
+    --- stdout
+    Nothing in quarantine is selected.
+    --- stderr
+    warning: run `nope` has nothing in quarantine; `chksweep quarantine list` shows those that have
+    [EOF]
+    ");
+    insta::assert_snapshot!(sandbox.run(&["quarantine", "purge", "r", "--run", "nope", "--yes"]), @r"
+    exit 0
+    --- stdout
+    Nothing is in quarantine.
+    --- stderr
+    warning: run `nope` has nothing in quarantine; `chksweep quarantine list` shows those that have
+    [EOF]
+    ");
+}
+
+#[test]
+fn what_is_no_record_or_goes_on_after_its_end_is_refused() {
+    let sandbox = Sandbox::with_job();
+    let document = sandbox.json(&["run", "r", "--execute", "--format", "json"]);
+    let journal = format!("r/.chksweep/runs/{}.jsonl", document["runId"].as_str().unwrap());
+    let text = std::fs::read_to_string(sandbox.path(&journal)).unwrap();
+    for (name, text, exit) in [
+        ("text", "hello\n".to_owned(), 1),
+        ("empty", String::new(), 1),
+        ("longer", format!("{text}{{}}\n"), 1),
+        ("begun", format!("{text}{{"), 1),
+        ("torn", text[..text.len() - 20].to_owned(), 0),
+    ] {
+        sandbox.put(name, text.as_bytes(), 0);
+        let output = sandbox.output(&["audit", "verify", name]);
+        assert_eq!(output.status.code(), Some(exit), "{name}: {output:?}");
+    }
 }
