@@ -170,7 +170,14 @@ impl Sweep {
     }
 
     fn stays(&self, action: &Action) -> bool {
-        !self.left.is_empty() && self.left.iter().any(|directory| action.path.is_within(directory))
+        let mut at = Some(action.path.clone()).filter(|_| !self.left.is_empty());
+        while let Some(path) = at {
+            if self.left.contains(&path) {
+                return true;
+            }
+            at = path.parent();
+        }
+        false
     }
 
     fn count(&mut self, run: &Run, path: &Location, fate: &Fate, files: u64, bytes: u64) {

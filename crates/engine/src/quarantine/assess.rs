@@ -68,6 +68,8 @@ enum Namer {
     Run(usize),
     /// Any other metadata.
     Place(Location),
+    /// A pin on where it was.
+    Pin(Location),
 }
 
 /// The assessments of all runs, in the order of [`Collected::quarantine`], and who names what.
@@ -97,7 +99,7 @@ impl Assessed {
             for (at, namers) in self.named_by.iter().enumerate() {
                 let waits_for = namers.iter().find_map(|namer| match namer {
                     Namer::Run(other) if *other != at && stays.contains(other) => Some(*other),
-                    Namer::Run(_) | Namer::Place(_) => None,
+                    Namer::Run(_) | Namer::Place(_) | Namer::Pin(_) => None,
                 });
                 let (Some(other), Some(run)) = (waits_for, self.runs.get_mut(at)) else { continue };
                 if run.may_go() {
@@ -122,11 +124,16 @@ pub(super) async fn assess(eyes: &Eyes, conditions: &PurgeConditions<'_>) -> Ass
     for (at, run) in runs.iter().enumerate() {
         let mut assessment = own_reasons(conditions, run);
         assessment.reasons.extend(general.iter().cloned());
-        let by_place = assessed.named_by.get(at).into_iter().flatten().find_map(|namer| match namer {
-            Namer::Place(place) => Some(place),
-            Namer::Run(_) => None,
+        let namers = || assessed.named_by.get(at).into_iter().flatten();
+        let by_place = namers().find_map(|namer| match namer {
+            Namer::Place(place) => Some(format!("{place} names files of it")),
+            Namer::Run(_) | Namer::Pin(_) => None,
         });
-        assessment.reasons.extend(by_place.map(|place| format!("{place} names files of it")));
+        let pinned = namers().find_map(|namer| match namer {
+            Namer::Pin(pin) => Some(format!("{pin} is pinned, and lies in it")),
+            Namer::Run(_) | Namer::Place(_) => None,
+        });
+        assessment.reasons.extend(by_place.into_iter().chain(pinned));
         assessed.runs.push(assessment);
     }
     assessed.settle_waiting(conditions);
@@ -237,6 +244,14 @@ async fn named_by(eyes: &Eyes, conditions: &PurgeConditions<'_>) -> Vec<BTreeSet
         for id in found.into_keys() {
             let Some(slot) = index.run_of(id).and_then(|run| named_by.get_mut(run)) else { continue };
             slot.insert(in_run.map_or_else(|| Namer::Place(file.location.clone()), Namer::Run));
+        }
+    }
+    // Whoever pins what was set aside wants it back.
+    for pin in &conditions.collected.pins {
+        for id in index.at(pin).into_iter().chain(index.below(pin)) {
+            if let Some(slot) = index.run_of(id).and_then(|run| named_by.get_mut(run)) {
+                slot.insert(Namer::Pin(pin.clone()));
+            }
         }
     }
     named_by

@@ -113,6 +113,21 @@ async fn each_condition_alone_holds_a_purge() {
     }
 }
 
+#[tokio::test]
+async fn what_was_pinned_after_it_was_set_aside_was_purged_all_the_same() {
+    for pin in ["shared", &named("shared/#2")] {
+        let scene = due().await;
+        scene.store.put(format!("{ROOT}/.chksweep/pins"), scene.at(pin).to_string(), scene.old());
+        let report = purged(&scene, "run-10", |_, _, _| {}).await;
+        assert!(report.purged.is_empty(), "{pin}: {report:?}");
+        assert!(report.waiting[0].reasons.join("; ").contains("is pinned"), "{report:?}");
+        assert!(scene.store.exists(quarantined("run-1", &named("shared/#2"))), "{pin}");
+    }
+    let scene = due().await;
+    scene.store.put(format!("{ROOT}/.chksweep/pins"), scene.at("taskowned").to_string(), scene.old());
+    assert_eq!(purged(&scene, "run-10", |_, _, _| {}).await.purged.len(), 1, "a pin elsewhere holds nothing");
+}
+
 fn look_alike(seen: &Collected) -> chksweep_core::plan::MetadataFile {
     let location = seen.quarantine[0].root.child(b"chk-1").child(b"_metadata");
     chksweep_core::plan::MetadataFile {
