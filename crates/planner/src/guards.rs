@@ -183,12 +183,13 @@ fn unreadable_message(message: &str) -> String {
 fn places_not_looked_at(input: &PlanInput<'_>, map: &Map) -> Vec<(Location, String)> {
     let mut places: Vec<(Location, String)> = input.unlisted.to_vec();
     let read: BTreeSet<&Location> = input.metadata.iter().map(|file| &file.location).collect();
+    let told: BTreeSet<&Location> = input.unlisted.iter().map(|(location, _)| location).collect();
     for (id, directory) in input.inventory.directories() {
         if !metadata_may_lie_in(input, map, id) {
             continue;
         }
         if let chksweep_core::Listing::Partial { why } = &directory.listing
-            && !places.iter().any(|(location, _)| *location == directory.location)
+            && !told.contains(&directory.location)
         {
             places.push((directory.location.clone(), why.clone()));
         }
