@@ -16,10 +16,10 @@ pub(crate) fn start(format: LogFormat, verbosity: i16, printer: &Printer) {
         2 => "debug",
         3.. => "trace",
     };
-    // The client of HDFS logs every try of every call at levels below; two -v more show them.
+    // The client of HDFS logs every try of every call; what they come to is in our own errors.
     let others = match verbosity {
-        ..=-1 => "error",
-        0..=2 => "warn",
+        ..=0 => "error",
+        1..=2 => "warn",
         3 => "info",
         4.. => "trace",
     };

@@ -29,7 +29,7 @@ pub(crate) struct Loaded<T> {
 }
 
 /// Why a `_metadata` was not read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum NotLoaded {
     /// Its bytes are not readable.
     Unreadable(ParseError),

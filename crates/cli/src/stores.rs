@@ -7,7 +7,9 @@ use chksweep_core::{Equivalence, Location};
 use chksweep_engine::{MutateStores, ReadStores};
 use chksweep_hdfs::{ConfigError, HadoopConfig, HdfsOptions, HdfsStore};
 use chksweep_store::throttle::Limits;
-use chksweep_store::{ErrorKind, LocalStore, MutateStore, Patience, ReadStore, Resilient, Throttled};
+use chksweep_store::{
+    ErrorKind, LocalStore, MutateStore, Patience, ReadStore, Resilient, StoreError, Throttled,
+};
 
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
@@ -66,6 +68,37 @@ impl FileSystems {
         Ok(stores)
     }
 
+    /// Opens the stores of these locations for looking, all at once; returns besides those that cannot be reached.
+    ///
+    /// # Errors
+    ///
+    /// When the configuration does not say what a location is.
+    pub(crate) async fn open_reachable<'a>(
+        &self,
+        locations: impl IntoIterator<Item = &'a Location>,
+    ) -> Outcome<(ReadStores, Vec<(&'a Location, StoreError)>)> {
+        let mut stores = ReadStores::default();
+        let mut unreachable = Vec::new();
+        let connecting = distinct(locations).into_iter().map(|location| async move {
+            let store: Result<Arc<dyn ReadStore>, StoreError> = match location.scheme() {
+                Some("file") => Ok(Arc::new(LocalStore::new())),
+                Some(_) | None => match self.try_connect(location).await {
+                    Ok(store) => Ok(Arc::new(store)),
+                    Err(error) => Err(error),
+                },
+            };
+            (location, store)
+        });
+        for (location, store) in futures::future::join_all(connecting).await {
+            match store {
+                Ok(store) => stores.add(location, store),
+                Err(error) if error.kind == ErrorKind::Unsupported => return Err(not_connected(error)),
+                Err(error) => unreachable.push((location, error)),
+            }
+        }
+        Ok((stores, unreachable))
+    }
+
     /// Opens the stores of these locations for changing.
     ///
     /// # Errors
@@ -89,13 +122,23 @@ impl FileSystems {
     }
 
     async fn connect(&self, location: &Location) -> Outcome<Resilient<HdfsStore>> {
-        let connected = HdfsStore::connect(location, &self.hadoop, &self.options).await;
-        let store = connected.map_err(|error| {
-            let exit = if error.kind == ErrorKind::Unsupported { Exit::Usage } else { Exit::Failed };
-            Failure { exit, ..Failure::from(error) }
-        })?;
+        self.try_connect(location).await.map_err(not_connected)
+    }
+
+    async fn try_connect(&self, location: &Location) -> Result<Resilient<HdfsStore>, StoreError> {
+        let store = HdfsStore::connect(location, &self.hadoop, &self.options).await?;
         Ok(Resilient::new(store).with_patience(Patience::default()).with_sorted_listings())
     }
+}
+
+fn not_connected(error: StoreError) -> Failure {
+    let exit = if error.kind == ErrorKind::Unsupported { Exit::Usage } else { Exit::Failed };
+    Failure { exit, ..Failure::from(error) }
+}
+
+/// Returns whether one store serves both locations.
+pub(crate) fn share_a_store(one: &Location, other: &Location) -> bool {
+    (one.scheme(), one.authority()) == (other.scheme(), other.authority())
 }
 
 /// Returns one location for each scheme and authority.

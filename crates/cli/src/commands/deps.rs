@@ -14,7 +14,7 @@ use crate::failure::{Failure, Outcome};
 use crate::location;
 use crate::metadata::{self, How, Loaded, NotLoaded};
 use crate::printer::escaped;
-use crate::stores::{FileSystems, UsedAliases};
+use crate::stores::{FileSystems, UsedAliases, share_a_store};
 
 /// What became of one LOCATION.
 type Result = std::result::Result<Loaded<Dependencies>, NotLoaded>;
@@ -33,12 +33,21 @@ pub(crate) async fn run(args: &DepsArgs, context: &Context) -> Outcome {
         .map(|text| location::parse_openable(text, here).map_err(Failure::usage))
         .collect::<Outcome<_>>()?;
     let systems = FileSystems::load(&context.settings)?;
-    let stores = systems.open_for_looking(&locations).await?;
+    let (stores, unreachable) = systems.open_reachable(&locations).await?;
+    let unreachable: Vec<(&Location, NotLoaded)> =
+        unreachable.into_iter().map(|(location, error)| (location, error.into())).collect();
     let total = locations.len();
     let results: Vec<Result> = futures::stream::iter(locations.clone())
         .map(|location| {
             let stores = stores.clone();
-            async move { metadata::load(&stores, &location, HOW).await }
+            let failed = unreachable.iter().find(|(other, _)| share_a_store(&location, other));
+            let failed = failed.map(|(_, error)| error.clone());
+            async move {
+                match failed {
+                    Some(error) => Err(error),
+                    None => metadata::load(&stores, &location, HOW).await,
+                }
+            }
         })
         .buffered(context.settings.concurrency()?)
         .enumerate()

@@ -264,3 +264,19 @@ fn a_closed_pipe_is_success() {
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "0");
     assert!(output.stderr.is_empty());
 }
+
+#[test]
+fn a_name_node_that_cannot_be_reached_does_not_keep_others_from_being_read() {
+    let sandbox = Sandbox::with_job();
+    let chk = format!("r/{JOB}/chk-2");
+    let nowhere = "hdfs://127.0.0.1:1/x";
+    let text = sandbox.run(&["deps", nowhere, &chk, "hdfs://127.0.0.1:1/y", "absent"]);
+    assert!(text.starts_with("exit 1\n"), "{text}");
+    assert!(text.contains("Parsed 1 dependencies:"), "{text}");
+    assert!(text.contains("127.0.0.1:1 cannot be reached"), "{text}");
+    assert!(text.contains("error: hdfs://127.0.0.1:1/y: "), "{text}");
+    assert!(text.contains("/absent"), "{text}");
+    assert!(!text.contains("WARN"), "{text}");
+    let output = sandbox.output(&["deps", "--format", "json", nowhere, &chk]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+}
