@@ -29,8 +29,10 @@ impl Stop {
 /// Runs a command that looks: it may be broken off at any point.
 pub(crate) async fn looking(command: impl Future<Output = Outcome>) -> Outcome {
     tokio::select! {
-        outcome = Box::pin(command) => outcome,
+        // Listen first: the command may work for a while before it waits for the first time.
+        biased;
         exit = next() => Ok(exit),
+        outcome = Box::pin(command) => outcome,
     }
 }
 
@@ -42,8 +44,9 @@ pub(crate) async fn changing(
 ) -> Outcome {
     let mut command = Box::pin(command);
     let exit = tokio::select! {
-        outcome = &mut command => return outcome,
+        biased;
         exit = next() => exit,
+        outcome = &mut command => return outcome,
     };
     stop.exit.set(exit).ok();
     stop.cancel.cancel();
