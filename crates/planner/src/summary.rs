@@ -12,7 +12,7 @@ use chksweep_core::{DirectoryId, FileId, JobId, Location, layout};
 use crate::classify::World;
 use crate::guards::Hold;
 use crate::map::Role;
-use crate::naming::newest;
+use crate::naming::{Snapshot, newest};
 use crate::retention::Retention;
 
 /// The counts of `keep-last` that a plan tells about.
@@ -247,17 +247,45 @@ fn warnings(world: &World<'_>) -> Vec<Problem> {
     problems
 }
 
+/// The jobs and the listed snapshots by the id that their places tell: each is gone through once.
+#[derive(Default)]
+struct ById<'a> {
+    jobs: BTreeMap<Option<JobId>, Vec<usize>>,
+    snapshots: BTreeMap<Option<JobId>, Vec<&'a Snapshot<'a>>>,
+}
+
+impl<'a> ById<'a> {
+    fn new(world: &World<'a>) -> Self {
+        let mut by_id = Self::default();
+        for (number, job) in world.map.jobs.iter().enumerate() {
+            by_id.jobs.entry(job.id).or_default().push(number);
+        }
+        for snapshot in world.snapshots.iter().filter(|snapshot| snapshot.listed.is_some()) {
+            if let Some(directory) = snapshot.directory {
+                let id = layout::job_of(&world.input.inventory.directory(directory).location);
+                by_id.snapshots.entry(id).or_default().push(snapshot);
+            }
+        }
+        by_id
+    }
+}
+
 fn jobs(world: &World<'_>, sums: &Sums) -> Vec<JobSummary> {
+    let by_id = ById::new(world);
     sums.by_job
         .iter()
         .filter(|(job, totals)| job.is_some() || totals.all() != Totals::default())
-        .map(|(job, totals)| job_summary(world, *job, *totals))
+        .map(|(job, totals)| job_summary(world, &by_id, *job, *totals))
         .collect()
 }
 
-fn job_summary(world: &World<'_>, id: Option<JobId>, decisions: DecisionTotals) -> JobSummary {
-    let numbers: Vec<usize> =
-        world.map.jobs.iter().enumerate().filter(|(_, job)| job.id == id).map(|(number, _)| number).collect();
+fn job_summary(
+    world: &World<'_>,
+    by_id: &ById<'_>,
+    id: Option<JobId>,
+    decisions: DecisionTotals,
+) -> JobSummary {
+    let numbers = by_id.jobs.get(&id).map_or(&[][..], Vec::as_slice);
     let directories = numbers
         .iter()
         .filter_map(|number| world.map.jobs.get(*number))
@@ -265,16 +293,7 @@ fn job_summary(world: &World<'_>, id: Option<JobId>, decisions: DecisionTotals) 
         .filter_map(|at| world.map.job_directories.get(*at))
         .map(|job| world.input.inventory.directory(job.directory).location.to_string())
         .collect();
-    let own: Vec<&crate::naming::Snapshot<'_>> = world
-        .snapshots
-        .iter()
-        .filter(|snapshot| {
-            snapshot.listed.is_some()
-                && snapshot.directory.is_some_and(|directory| {
-                    layout::job_of(&world.input.inventory.directory(directory).location) == id
-                })
-        })
-        .collect();
+    let own = by_id.snapshots.get(&id).map_or(&[][..], Vec::as_slice);
     let newest_own = own
         .iter()
         .filter(|snapshot| snapshot.is_checkpoint(world.map))
