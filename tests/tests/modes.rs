@@ -86,12 +86,12 @@ fn a_retired_checkpoint_goes_through_the_quarantine_in_every_mode() -> Result<()
     let chksweep = Chksweep::new(Some(&hdfs))?;
     let scratch = tempfile::tempdir()?;
     // Three checkpoints of one job without state files: whole, and of one lineage.
-    for number in 1..=3 {
+    for number in 1..=3_u8 {
         let directory = scratch.path().join(format!("{CRASHED}/chk-{number}"));
         std::fs::create_dir_all(&directory)?;
         let bytes = chksweep_testkit::metadata_writer::simple_metadata(
             4,
-            number,
+            number.into(),
             chksweep_testkit::metadata_writer::SimpleKind::Checkpoint,
             &[],
             &[],
@@ -101,6 +101,10 @@ fn a_retired_checkpoint_goes_through_the_quarantine_in_every_mode() -> Result<()
     }
     hdfs.put(scratch.path(), "/flink")?;
     hdfs.age("/flink", Duration::from_hours(24 * 60))?;
+    // One an hour: what is brought back must be older than what its job has come to.
+    for number in 1..=3 {
+        hdfs.age(&format!("/flink/{CRASHED}/chk-{number}"), Duration::from_hours(4 - number))?;
+    }
     let root = hdfs.location("/flink");
     let plan = [
         "run",
