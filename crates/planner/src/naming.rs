@@ -69,7 +69,7 @@ pub(crate) fn snapshots<'a>(input: &PlanInput<'a>) -> Vec<Snapshot<'a>> {
                 },
                 Place::Reference | Place::Quarantined { .. } => (None, None),
             };
-            let names = still_names(file, input);
+            let names = still_names(file, input) || is_read_since(file, content, home.as_ref(), input);
             Some(Snapshot { file, content, home, directory, listed, names })
         })
         .collect()
@@ -87,6 +87,38 @@ pub(crate) fn still_names(file: &MetadataFile, input: &PlanInput<'_>) -> bool {
                 || input.pins.iter().any(|pin| canonical.is_within(&input.equivalence.canonical(pin)))
         }
     }
+}
+
+/// Metadata that was set aside names on while somebody reads what it names: a job that was restoring from it as it was
+/// retired, and has completed no checkpoint of its own since, comes back to these files.
+fn is_read_since(
+    file: &MetadataFile,
+    content: &Content,
+    home: Option<&Location>,
+    input: &PlanInput<'_>,
+) -> bool {
+    let (Place::Quarantined { moved_at: Some(at), .. }, Some(home)) = (&file.place, home) else {
+        return false;
+    };
+    let here = file.location.parent();
+    let places: Vec<Option<DirectoryId>> = content
+        .files
+        .directories
+        .iter()
+        .map(|directory| if Some(directory) == here.as_ref() { home } else { directory })
+        .map(|directory| input.inventory.find_directory(directory))
+        .collect();
+    (0_u32..).zip(&content.files.files).any(|(number, reference)| {
+        let place =
+            usize::try_from(reference.directory).ok().and_then(|at| places.get(at).copied().flatten());
+        let found = place
+            .filter(|_| content.operator_state_files.binary_search(&number).is_err())
+            .and_then(|place| input.inventory.find_file(place, content.files.names.get(reference.name)));
+        found.is_some_and(|id| {
+            let read = input.inventory.file(id).accessed;
+            read > *at && (read > input.as_of || input.as_of.since(read) <= input.policy.quiescent_after)
+        })
+    })
 }
 
 /// One reference that resolves to no listed file.

@@ -473,3 +473,26 @@ fn thousands_of_savepoints_that_were_not_searched_take_no_cube_of_their_number()
     assert_eq!(world.swept(), Vec::<String>::new());
     assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
 }
+
+#[test]
+fn a_checkpoint_that_was_being_restored_from_lost_its_files_a_day_after_its_metadata() {
+    let world = |file: &'static str, read: u64| {
+        let path = if file.contains('/') { file.to_owned() } else { format!("$A/chk-1/{file}") };
+        World::new()
+            .file(&path, 40)
+            .accessed(&path, read)
+            .metadata("$A/chk-2/_metadata", 12, &[])
+            .metadata("$A/chk-9/_metadata", 10, &[])
+            .dir("$A/shared", 9)
+            .metadata_of("q/chk-1/_metadata", 40, &[file], |metadata| {
+                let original = common::location("$A/chk-1/_metadata");
+                metadata.place = Place::Quarantined { original, moved_at: Some(NOW.minus(Age::days(2))) };
+            })
+    };
+    let shared: &'static str = "$A/shared/00000001-0000-4000-8000-000000000000";
+    assert_eq!(world(shared, 1).rule(shared), Rule::Named, "read after its metadata was set aside");
+    assert_eq!(world(shared, 3).rule(shared), Rule::UnreferencedShared, "not since");
+    let beside: &'static str = "00000001-0000-4000-8000-000000000000";
+    let path = format!("$A/chk-1/{beside}");
+    assert_eq!(world(beside, 1).rule(&path), Rule::Named);
+}
