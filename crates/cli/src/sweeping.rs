@@ -105,6 +105,7 @@ impl Session {
             pid: std::process::id(),
             local_now: now,
             roots: distinct_roots(&scope),
+            reference_roots: scope.reference_roots.clone(),
             mode: journal_mode(sweeping.mode),
             dead_jobs: scope.policy.dead_jobs.clone(),
             policy_digest: Some(policy_digest(&scope)),
@@ -178,11 +179,14 @@ impl Session {
         drop(fresh);
         let touched = actions.touched();
         let start = self.run.started_at();
-        planner.remember(context, &known, own_moves(&touched, start, None)).await;
-        let again = (planner.clone(), context.clone());
+        planner.remember(context, &known, Looks::default()).await;
+        let again = (planner.clone(), context.clone(), known.clone(), touched.clone());
         let revalidate = move || {
-            let (planner, context) = again.clone();
+            let (planner, context, known, touched) = again.clone();
             async move {
+                // What this run has moved so far is no sign of life either.
+                let end = planner.store_time(&context).await;
+                planner.remember(&context, &known, own_moves(&touched, start, end)).await;
                 let proved = planner.plan(&context).await.map(Proved::from);
                 proved.map(|proved| proved.fresh).map_err(|failure| format!("{:#}", failure.error))
             }
@@ -194,7 +198,9 @@ impl Session {
             ..ExecuteOptions::default()
         };
         let report = execute(&mut self.run, actions, read_at, options, &revalidate).await;
-        self.remember_moves(context, &known, &touched).await;
+        if report.outcomes.contains_key(&journal::Outcome::Done) {
+            self.remember_moves(context, &known, &touched).await;
+        }
         Ok(Swept { plan: summary, report, rescued: rescued.files, brakes, exit })
     }
 
@@ -203,7 +209,7 @@ impl Session {
     pub(crate) async fn remember_moves(&self, context: &Context, known: &Looks, touched: &BTreeSet<String>) {
         let planner = self.planner();
         let end = planner.store_time(context).await.max(self.run.now());
-        planner.remember(context, known, own_moves(touched, self.run.started_at(), Some(end))).await;
+        planner.remember(context, known, own_moves(touched, self.run.started_at(), end)).await;
     }
 
     /// Looks once more after the last change: what is named by now goes back, and what is due is purged, if that is
@@ -231,6 +237,7 @@ impl Session {
             policy: &self.scope.policy,
             records: &records,
             roots: &roots,
+            reference_roots: &self.scope.reference_roots,
             now,
             purge_after: purging.after,
             this_run_is_clean: is_clean,
@@ -385,8 +392,8 @@ impl Swept {
     }
 }
 
-fn own_moves(touched: &BTreeSet<String>, start: Timestamp, end: Option<Timestamp>) -> Looks {
-    let moves = touched.iter().map(|path| (path.clone(), OwnMove { start, end })).collect();
+fn own_moves(touched: &BTreeSet<String>, start: Timestamp, end: Timestamp) -> Looks {
+    let moves = touched.iter().map(|path| (path.clone(), OwnMove { start, end: Some(end) })).collect();
     Looks { moves, ..Looks::default() }
 }
 

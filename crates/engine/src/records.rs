@@ -38,6 +38,9 @@ pub struct RunRecord {
     pub ended_at: Option<Timestamp>,
     /// Its roots.
     pub roots: Vec<Spot>,
+    /// The roots that it read for references only.
+    #[serde(default)]
+    pub reference_roots: Vec<Spot>,
     /// Jobs that were declared dead.
     #[serde(default)]
     pub dead_jobs: Vec<DeadJob>,
@@ -64,6 +67,7 @@ impl RunRecord {
             started_at: start.map(|start| start.at),
             ended_at: None,
             roots: start.map_or_else(Vec::new, |start| start.roots.clone()),
+            reference_roots: start.map_or_else(Vec::new, |start| start.reference_roots.clone()),
             dead_jobs: start.map_or_else(Vec::new, |start| start.dead_jobs.clone()),
             interrupted: true,
             clean: false,

@@ -46,6 +46,8 @@ pub struct RunOptions {
     pub local_now: Timestamp,
     /// The sweep roots, none within another.
     pub roots: Vec<Location>,
+    /// The roots that are read for references only.
+    pub reference_roots: Vec<Location>,
     /// What swept paths become.
     pub mode: Mode,
     /// Jobs that were declared dead.
@@ -170,6 +172,7 @@ impl Run {
             command: options.command.clone(),
             mode: options.mode,
             roots: options.roots.iter().map(Spot::from).collect(),
+            reference_roots: options.reference_roots.iter().map(Spot::from).collect(),
             dead_jobs: options.dead_jobs.clone(),
             policy_digest: options.policy_digest.clone(),
             plan_digest: options.plan_digest.clone(),
@@ -316,6 +319,7 @@ impl Run {
             started_at: Some(self.started_at),
             ended_at: Some(ended_at),
             roots: self.options.roots.iter().map(Spot::from).collect(),
+            reference_roots: self.options.reference_roots.iter().map(Spot::from).collect(),
             dead_jobs: self.options.dead_jobs.clone(),
             interrupted,
             clean: clean && !interrupted && !failed,

@@ -173,6 +173,7 @@ impl Scene {
             pid: 7,
             local_now: self.store.now(),
             roots: vec![self.root()],
+            reference_roots: Vec::new(),
             mode: self.mode,
             dead_jobs: Vec::new(),
             policy_digest: None,

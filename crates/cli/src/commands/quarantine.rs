@@ -105,6 +105,7 @@ pub(crate) async fn show(selection: &Selection, context: &Context) -> Outcome {
         policy: &scope.policy,
         records: &records,
         roots: &scope.roots,
+        reference_roots: &scope.reference_roots,
         now: when.now,
         purge_after,
         this_run_is_clean: false,

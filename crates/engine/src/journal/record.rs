@@ -152,6 +152,9 @@ pub struct Start {
     pub mode: Mode,
     /// The roots.
     pub roots: Vec<Spot>,
+    /// The roots that were read for references only.
+    #[serde(default)]
+    pub reference_roots: Vec<Spot>,
     /// Jobs that were declared dead.
     #[serde(default)]
     pub dead_jobs: Vec<DeadJob>,

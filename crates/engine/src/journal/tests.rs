@@ -18,6 +18,7 @@ fn start(run: &str) -> Record {
         command: "run".to_owned(),
         mode: Mode::Quarantine,
         roots: vec![Spot(Location::normalised("hdfs", "ns", b"/r"))],
+        reference_roots: Vec::new(),
         dead_jobs: Vec::new(),
         policy_digest: None,
         plan_digest: None,

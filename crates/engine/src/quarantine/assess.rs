@@ -35,6 +35,8 @@ pub struct PurgeConditions<'a> {
     pub records: &'a [RunRecord],
     /// The sweep roots that were read.
     pub roots: &'a [Location],
+    /// The roots that were read for references only.
+    pub reference_roots: &'a [Location],
     /// What the clock of the storage says.
     pub now: Timestamp,
     /// How long what was set aside stays.
@@ -184,7 +186,12 @@ fn own_reasons(conditions: &PurgeConditions<'_>, run: &QuarantinedRun) -> Assess
         reasons.push("the record of the run is missing, so its roots are not known".to_owned());
         return Assessment { reasons, due };
     };
-    let unread = record.roots.iter().find(|root| !is_read(conditions, &root.0));
+    // What the run knew must be known now: metadata under a reference root may name what it set aside.
+    let unread = record
+        .roots
+        .iter()
+        .find(|root| !is_within_any(conditions, &root.0, conditions.roots))
+        .or_else(|| record.reference_roots.iter().find(|root| !is_read(conditions, &root.0)));
     match unread {
         Some(root) => reasons.push(format!("the run also had the root {}, which was not read now", root.0)),
         None if record.roots.is_empty() => reasons.push("the roots of the run are not known".to_owned()),
@@ -195,18 +202,26 @@ fn own_reasons(conditions: &PurgeConditions<'_>, run: &QuarantinedRun) -> Assess
 }
 
 fn is_read(conditions: &PurgeConditions<'_>, root: &Location) -> bool {
+    is_within_any(conditions, root, conditions.roots)
+        || is_within_any(conditions, root, conditions.reference_roots)
+}
+
+fn is_within_any<'a>(
+    conditions: &PurgeConditions<'_>,
+    root: &Location,
+    others: impl IntoIterator<Item = &'a Location>,
+) -> bool {
     let root = conditions.equivalence.canonical(root);
-    conditions.roots.iter().any(|read| root.is_within(&conditions.equivalence.canonical(read)))
+    others.into_iter().any(|other| root.is_within(&conditions.equivalence.canonical(other)))
 }
 
 /// Counts the clean sweeps since over the same roots at least.
 fn clean_runs_missing(conditions: &PurgeConditions<'_>, purged: &RunRecord) -> Option<String> {
     let covers = |record: &RunRecord| {
-        let within = |root: &Location| {
-            let root = conditions.equivalence.canonical(root);
-            record.roots.iter().any(|other| root.is_within(&conditions.equivalence.canonical(&other.0)))
-        };
-        purged.roots.iter().all(|root| within(&root.0))
+        let swept = || record.roots.iter().map(|spot| &spot.0);
+        let read = || swept().chain(record.reference_roots.iter().map(|spot| &spot.0));
+        purged.roots.iter().all(|root| is_within_any(conditions, &root.0, swept()))
+            && purged.reference_roots.iter().all(|root| is_within_any(conditions, &root.0, read()))
     };
     let since = |record: &&RunRecord| {
         record.clean

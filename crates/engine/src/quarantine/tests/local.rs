@@ -43,6 +43,7 @@ async fn begin(stores: &MutateStores, scene: &Scene, root: &Location, run: &str)
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis();
     let options = RunOptions {
         roots: vec![root.clone()],
+        reference_roots: Vec::new(),
         local_now: Timestamp(i64::try_from(now).unwrap()),
         ..scene.options(run)
     };

@@ -47,6 +47,7 @@ async fn purged_by(scene: &Scene, run: &str, change: Change, slice: u64) -> Purg
         policy: &Policy::default(),
         records: &records,
         roots: &facts.roots,
+        reference_roots: &[],
         now: facts.now,
         purge_after: Age::days(7),
         this_run_is_clean: facts.this_run_is_clean,
@@ -69,7 +70,7 @@ async fn what_is_due_is_purged_and_leaves_nothing() {
 
 #[tokio::test]
 async fn each_condition_alone_holds_a_purge() {
-    let conditions: [(&str, Change); 13] = [
+    let conditions: [(&str, Change); 15] = [
         ("kept until", |_, _, facts| facts.now = facts.now.minus(Age::days(2))),
         ("not known, so it counts as set aside now", |seen, _, _| seen.quarantine[0].started_at = None),
         ("listed completely", |seen, _, _| seen.quarantine[0].complete = false),
@@ -96,6 +97,14 @@ async fn each_condition_alone_holds_a_purge() {
             records[0].roots.push(Spot(Location::local(b"/another")));
         }),
         ("was not read now", |_, _, facts| facts.roots.clear()),
+        ("was not read now", |_, records, _| {
+            records[0].reference_roots.push(Spot(Location::local(b"/archive")));
+        }),
+        ("0 of 2 clean runs", |_, records, facts| {
+            // Read now, and by none of the runs since: what lies there may have named all the while.
+            records[0].reference_roots.push(Spot(Location::local(b"/archive")));
+            facts.roots.push(Location::local(b"/archive"));
+        }),
         ("0 of 2 clean runs", |_, records, _| records.iter_mut().for_each(|record| record.clean = false)),
         ("1 of 2 clean runs", |_, records, _| records.retain(|r| ["run-1", "run-9"].contains(&&*r.run_id))),
         ("more than 1d ago", |_, records, _| {
@@ -259,6 +268,7 @@ async fn the_list_tells_what_waits_for_what() {
         policy: &Policy::default(),
         records: &records,
         roots: &roots,
+        reference_roots: &[],
         now: scene.store.now().minus(Age::days(7)),
         purge_after: Age::days(7),
         this_run_is_clean: false,
