@@ -4,7 +4,7 @@ use chksweep_core::Uuid;
 use chksweep_core::plan::Rule;
 
 use crate::fingerprint::{self, tidy};
-use crate::jobs::Jobs;
+use crate::jobs::{Jobs, Owner};
 use crate::snapshots::{Target, follow};
 use crate::view::{View, Zone};
 use crate::voices::Voice;
@@ -30,7 +30,12 @@ impl Outsiders {
     }
 
     fn add(&mut self, jobs: &Jobs, job: usize, metadata: usize) {
-        if jobs.is_same(jobs.owner(metadata), job) {
+        // Another directory of the same id is an outsider too: one of the two can be declared dead alone.
+        let own = match jobs.owner(metadata) {
+            Owner::Listed(other) => *other == job,
+            owner @ (Owner::Elsewhere { .. } | Owner::Unknown { .. }) => jobs.is_same(owner, job),
+        };
+        if own {
             return;
         }
         if let Some(list) = self.by_job.get_mut(job) {

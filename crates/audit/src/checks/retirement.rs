@@ -263,7 +263,8 @@ fn against_expired(evidence: &Evidence<'_>, directory: DirectoryId) -> Option<&'
     if !view.input.policy.no_ha {
         return Some("its job is dead by quiescence only: nothing tells that HA does not hold it");
     }
-    if !evidence.outsiders.of_job(at).is_empty() {
+    let is_other = |metadata: &usize| !jobs.is_same(jobs.owner(*metadata), at);
+    if evidence.outsiders.of_job(at).iter().any(is_other) {
         return Some("another job names something in this job directory");
     }
     // As if for a checkpoint of the job, so that globs over either are seen.
@@ -289,6 +290,7 @@ fn against_expired(evidence: &Evidence<'_>, directory: DirectoryId) -> Option<&'
 /// not record reads, somebody must have said that no HA holds anything.
 pub(super) fn check_in_use(evidence: &Evidence<'_>, report: &mut Report) {
     let view = &evidence.view;
+    let told = view.input.policy.no_ha || is_any_read_recorded(view);
     for swept in &view.files {
         match super::place::name_of(view, swept) {
             chksweep_core::layout::FileName::Metadata => {}
@@ -304,10 +306,19 @@ pub(super) fn check_in_use(evidence: &Evidence<'_>, report: &mut Report) {
             report.at("in-use", &location, "it was not read, so what it uses is unknown");
             continue;
         };
-        if let Some(message) = use_of(evidence, content) {
+        if !told {
+            report.at("in-use", &location, "whether it is in use cannot be told: no read was ever recorded");
+        } else if let Some(message) = use_of(evidence, content) {
             report.at("in-use", &location, message);
         }
     }
+}
+
+/// Where access times are off, HDFS still gives each file that of its making, and no file a later one.
+fn is_any_read_recorded(view: &View<'_>) -> bool {
+    let inventory = view.input.inventory;
+    let mut files = inventory.directories().flat_map(|(id, _)| inventory.files_of(id));
+    files.any(|(_, file)| file.accessed > file.modified)
 }
 
 fn use_of(evidence: &Evidence<'_>, content: &Content) -> Option<&'static str> {
