@@ -276,6 +276,7 @@ fn made(decisions: Decisions, totals: DecisionTotals, roots: Vec<String>) -> Pla
         what_if: Vec::new(),
         problems: Vec::new(),
         plan: None,
+        quarantine: None,
     };
     Plan {
         header,

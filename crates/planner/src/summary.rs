@@ -44,6 +44,7 @@ pub(crate) fn finish(world: &World<'_>, decisions: Decisions) -> Plan {
         what_if: WHAT_IF_KEEP_LAST.into_iter().map(|count| what_if(world, &decisions, count)).collect(),
         problems,
         plan: None,
+        quarantine: None,
     };
     Plan {
         header: header(input, roots, &brakes),

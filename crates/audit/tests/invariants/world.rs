@@ -437,6 +437,7 @@ impl World {
             what_if: Vec::new(),
             problems: Vec::new(),
             plan: None,
+            quarantine: None,
         };
         Plan {
             header,

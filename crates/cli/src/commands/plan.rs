@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::next;
 use crate::output::breakdown::Breakdown;
-use crate::output::plan::{InQuarantine, PlanView};
+use crate::output::plan::{PlanView, in_quarantine};
 use crate::pipeline::{self, Planned, Scope};
 use crate::planfile::{self, Contents};
 use crate::printer::escaped;
@@ -30,7 +30,6 @@ struct Document<'a> {
     #[serde(flatten)]
     summary: &'a Summary,
     sha256: Option<&'a str>,
-    quarantine: &'a InQuarantine,
 }
 
 /// Plans, and shows the plan.
@@ -50,9 +49,10 @@ pub(crate) async fn dry_run(args: &RunArgs, context: &Context) -> Outcome {
 
 fn show(planned: Planned, context: &Context, options: Options<'_>) -> Outcome {
     let after = context.settings.sweeping()?.purge_after;
-    let quarantine = &InQuarantine::new(&planned.look.collected.quarantine, after);
+    let quarantine = in_quarantine(&planned.look.collected.quarantine, after);
     let inventory = planned.look.collected.inventory;
     let mut plan = planned.plan.into_plan();
+    plan.summary.quarantine = Some(quarantine);
     let breakdown = Breakdown::new(&inventory, &plan.decisions);
     let mut digest = None;
     if let Some(path) = options.output {
@@ -65,11 +65,9 @@ fn show(planned: Planned, context: &Context, options: Options<'_>) -> Outcome {
         exit = exit.and(Exit::SomethingToSweep);
     }
     if context.printer.is_json() {
-        context
-            .printer
-            .json(exit, &Document { summary: &plan.summary, sha256: digest.as_deref(), quarantine })?;
+        context.printer.json(exit, &Document { summary: &plan.summary, sha256: digest.as_deref() })?;
     } else {
-        let view = PlanView { plan: &plan, inventory: &inventory, breakdown: &breakdown, quarantine };
+        let view = PlanView { plan: &plan, inventory: &inventory, breakdown: &breakdown };
         let next = lines(context, &plan, &breakdown, digest.as_deref());
         context.printer.text(|out| {
             view.write(out)?;

@@ -108,10 +108,13 @@ pub(crate) async fn give_up(context: &Context, session: Session) {
 /// Writes what was done.
 fn print(out: &mut dyn Write, report: &ExecutionReport, roots: &[String]) -> io::Result<()> {
     let done = report.count(Fate::Done);
-    let verb = match report.mode {
-        journal::Mode::Quarantine => "set aside",
-        journal::Mode::Trash => "moved to the trash",
-        journal::Mode::Delete => "deleted",
+    // A `_metadata` goes through the quarantine in every mode.
+    let verb = match (report.mode, report.quarantine.is_empty()) {
+        (journal::Mode::Quarantine, _) => "set aside",
+        (journal::Mode::Trash, true) => "moved to the trash",
+        (journal::Mode::Delete, true) => "deleted",
+        (journal::Mode::Trash, false) => "moved to the trash or set aside",
+        (journal::Mode::Delete, false) => "deleted or set aside",
     };
     let steps = count(done.operations, "step");
     writeln!(out, "run {}", report.run_id)?;

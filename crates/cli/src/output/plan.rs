@@ -2,10 +2,9 @@
 
 use std::io::{self, Write};
 
-use chksweep_core::plan::{Decision, JobState, JobSummary, Plan, Summary};
+use chksweep_core::plan::{Decision, InQuarantine, JobState, JobSummary, Plan, Summary};
 use chksweep_core::{Age, Inventory, Timestamp};
 use chksweep_engine::QuarantinedRun;
-use serde::Serialize;
 
 use super::breakdown::{Breakdown, Part};
 use super::human::{bytes, count, totals};
@@ -24,34 +23,20 @@ pub(crate) struct PlanView<'a> {
     pub(crate) inventory: &'a Inventory,
     /// What each rule takes.
     pub(crate) breakdown: &'a Breakdown,
-    /// What earlier runs set aside.
-    pub(crate) quarantine: &'a InQuarantine,
 }
 
-/// What earlier runs set aside, in short.
-#[derive(Clone, Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct InQuarantine {
-    files: u64,
-    bytes: u64,
-    /// When the first of it is old enough to be purged.
-    first_due: Option<Timestamp>,
-}
-
-impl InQuarantine {
-    /// Adds up what lies in quarantines.
-    pub(crate) fn new(runs: &[QuarantinedRun], purge_after: Age) -> Self {
-        let mut sum = Self::default();
-        for run in runs.iter().filter(|run| !run.files.is_empty()) {
-            let due = run.started_at.map(|at| at.plus(purge_after));
-            sum.first_due = [sum.first_due, due].into_iter().flatten().min();
-            for file in &run.files {
-                sum.files += 1;
-                sum.bytes = sum.bytes.saturating_add(file.length);
-            }
+/// Adds up what lies in quarantines.
+pub(crate) fn in_quarantine(runs: &[QuarantinedRun], purge_after: Age) -> InQuarantine {
+    let mut sum = InQuarantine::default();
+    for run in runs.iter().filter(|run| !run.files.is_empty()) {
+        let due = run.started_at.map(|at| at.plus(purge_after));
+        sum.first_due = [sum.first_due, due].into_iter().flatten().min();
+        for file in &run.files {
+            sum.files += 1;
+            sum.bytes = sum.bytes.saturating_add(file.length);
         }
-        sum
     }
+    sum
 }
 
 impl PlanView<'_> {
@@ -64,9 +49,9 @@ impl PlanView<'_> {
         }
         writeln!(out)?;
         sums(out, summary, self.inventory)?;
-        if self.quarantine.files > 0 {
-            let due = self.quarantine.first_due.map(|due| format!(", the first due {}", short(due)));
-            let (files, size) = (count(self.quarantine.files, "file"), bytes(self.quarantine.bytes));
+        if let Some(quarantine) = summary.quarantine.as_ref().filter(|quarantine| quarantine.files > 0) {
+            let due = quarantine.first_due.map(|due| format!(", the first due {}", short(due)));
+            let (files, size) = (count(quarantine.files, "file"), bytes(quarantine.bytes));
             writeln!(out, "{:<16}{files}, {size}{}", "in quarantine", due.unwrap_or_default())?;
         }
         jobs(out, &summary.jobs)?;

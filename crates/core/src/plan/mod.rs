@@ -14,5 +14,6 @@ pub use entry::{Entry, EntryKind, Totals, entries, tree_digest};
 pub use file::{Header, MetadataStamp, PlanFile, PlanFileError, PlanFileReader, PlanFileWriter, SCHEMA};
 pub use input::{Look, Looks, MetadataFile, OperatorStateSearch, OwnMove, Place, PlanInput, Unreadable};
 pub use summary::{
-    Brake, DecisionTotals, JobState, JobSummary, Newest, Plan, Problem, Severity, Summary, WhatIf,
+    Brake, DecisionTotals, InQuarantine, JobState, JobSummary, Newest, Plan, Problem, Severity, Summary,
+    WhatIf,
 };

@@ -47,6 +47,21 @@ pub struct Summary {
     pub problems: Vec<Problem>,
     /// The plan file that was written.
     pub plan: Option<String>,
+    /// What earlier runs set aside; nothing where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<InQuarantine>,
+}
+
+/// What earlier runs set aside, in short.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InQuarantine {
+    /// Files in the quarantines of all roots.
+    pub files: u64,
+    /// Their lengths.
+    pub bytes: u64,
+    /// When the first of it is old enough to be purged.
+    pub first_due: Option<Timestamp>,
 }
 
 /// Totals by decision.
