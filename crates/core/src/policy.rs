@@ -31,7 +31,8 @@ pub struct Policy {
     pub savepoint_keep_within: Option<Age>,
     /// After which time of death what is left of a job may go.
     pub expire_jobs_after: Option<Age>,
-    /// Retention for some jobs only; the first that matches replaces the retention above.
+    /// Retention for some jobs only; the most specific that matches (an id, then the longest glob) replaces the
+    /// retention above.
     pub rules: Vec<RetentionRule>,
     /// Whether savepoints without `_metadata` may go once they are older than `min_age`.
     pub incomplete_savepoints: bool,
