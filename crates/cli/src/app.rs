@@ -3,12 +3,13 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chksweep_engine::Observer;
+use chksweep_engine::collect::Limits;
+use chksweep_pipeline::{Clock, Surroundings};
 use clap::Parser;
 use futures::FutureExt;
 
 use crate::args::{Cli, Command, ConfigCommand, LookArgs, QuarantineCommand};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::SystemClock;
 use crate::commands;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
@@ -34,9 +35,18 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Returns who listens to what happens.
-    pub(crate) fn observer(&self) -> Arc<dyn Observer> {
-        self.progress.clone()
+    /// Returns what surrounds every look and run.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is wrong.
+    pub(crate) fn around(&self) -> Outcome<Surroundings> {
+        Ok(Surroundings {
+            clock: Arc::clone(&self.clock),
+            observer: self.progress.clone(),
+            cancel: self.stop.cancel.clone(),
+            limits: Limits { concurrency: self.settings.concurrency()?, ..Limits::default() },
+        })
     }
 
     /// Clears the progress: the result follows.

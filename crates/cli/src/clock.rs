@@ -1,15 +1,9 @@
 //! The one place that reads the clock of this machine.
 
-use std::fmt::Debug;
 use std::time::SystemTime;
 
 use chksweep_core::Timestamp;
-
-/// Tells the time.
-pub(crate) trait Clock: Debug + Send + Sync {
-    /// Returns the time.
-    fn now(&self) -> Timestamp;
-}
+use chksweep_pipeline::Clock;
 
 /// The clock of this machine.
 #[derive(Clone, Copy, Debug, Default)]

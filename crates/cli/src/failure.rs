@@ -2,6 +2,12 @@
 
 use std::fmt;
 
+use chksweep_core::plan::PlanFileError;
+use chksweep_engine::clock::ClockError;
+use chksweep_engine::collect::CollectError;
+use chksweep_engine::lock::LockError;
+use chksweep_engine::run::RunError;
+use chksweep_pipeline::PipelineError;
 use chksweep_store::{ErrorKind, Operation, StoreError};
 
 use crate::exit::Exit;
@@ -64,6 +70,100 @@ impl From<StoreError> for Failure {
             Some(hint) => failure.hint(hint),
             None => failure,
         }
+    }
+}
+
+impl From<PipelineError> for Failure {
+    fn from(error: PipelineError) -> Self {
+        let hint = hint_of(&error).map(std::borrow::Cow::into_owned);
+        let failure = match error {
+            // Says by itself what was being done.
+            PipelineError::Collect(error) => Self::new(Exit::Failed, error),
+            PipelineError::Plan(error) => Self::new(Exit::Failed, error),
+            PipelineError::Actions(error) => Self::new(Exit::Failed, error),
+            PipelineError::Run(error) => Self::new(exit_of_run(&error), error),
+            PipelineError::ReadPlan { ref source, .. } => Self::new(exit_of_plan_file(source), error),
+            PipelineError::Refused(_)
+            | PipelineError::Work(_)
+            | PipelineError::Records(_)
+            | PipelineError::WritePlan { .. }
+            | PipelineError::OtherPlan { .. } => Self::new(Exit::Failed, error),
+        };
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+const fn exit_of_run(error: &RunError) -> Exit {
+    match error {
+        RunError::Lock(LockError::Held(_)) => Exit::Locked,
+        RunError::Options(_) => Exit::Usage,
+        RunError::Lock(LockError::Lost { .. } | LockError::Store(_))
+        | RunError::Clock(_)
+        | RunError::Journal(_)
+        | RunError::Store(_) => Exit::Failed,
+    }
+}
+
+const fn exit_of_plan_file(error: &PlanFileError) -> Exit {
+    match error {
+        PlanFileError::Io(_) => Exit::Failed,
+        PlanFileError::Line { .. } | PlanFileError::Digest { .. } | PlanFileError::Schema { .. } => {
+            Exit::Stale
+        }
+    }
+}
+
+/// Returns what may help where there is no plan or no run.
+fn hint_of(error: &PipelineError) -> Option<std::borrow::Cow<'static, str>> {
+    match error {
+        PipelineError::Collect(error) => Some(match error {
+            CollectError::Root { source, .. } => store_hint(source).unwrap_or(error.hint()),
+            CollectError::MissingRoot { .. }
+            | CollectError::NotADirectory { .. }
+            | CollectError::OwnDirectory { .. }
+            | CollectError::Pins { .. }
+            | CollectError::ClockSkew { .. } => error.hint(),
+        }),
+        PipelineError::Plan(_) => {
+            Some("take it off the list of dead jobs, or wait until nothing in it changes")
+        }
+        PipelineError::Refused(_) => Some("this is a bug in chksweep: please report it, with this message"),
+        PipelineError::Records(source) => store_hint(source),
+        PipelineError::ReadPlan { source, .. } => match source {
+            PlanFileError::Io(_) => None,
+            PlanFileError::Line { .. } | PlanFileError::Digest { .. } => {
+                Some("make a new one with `chksweep plan -o FILE`")
+            }
+            PlanFileError::Schema { .. } => Some("make a new one with this version: `chksweep plan -o FILE`"),
+        },
+        PipelineError::Run(error) => return hint_of_run(error),
+        PipelineError::Work(_)
+        | PipelineError::Actions(_)
+        | PipelineError::WritePlan { .. }
+        | PipelineError::OtherPlan { .. } => None,
+    }
+    .map(Into::into)
+}
+
+fn hint_of_run(error: &RunError) -> Option<std::borrow::Cow<'static, str>> {
+    match error {
+        RunError::Lock(LockError::Held(held)) => {
+            let id = held.holder.as_ref().map_or("any", |holder| holder.run_id.as_str());
+            let hint = format!(
+                "a lock that is silent for 15m is taken over by itself; if that run is gone, say `--break-lock {id}`"
+            );
+            Some(hint.into())
+        }
+        RunError::Lock(LockError::Store(source))
+        | RunError::Store(source)
+        | RunError::Clock(ClockError::Store(source)) => store_hint(source).map(Into::into),
+        RunError::Clock(ClockError::Skew { .. }) => {
+            Some("set the clock of this machine; ages rest on it".into())
+        }
+        RunError::Lock(LockError::Lost { .. }) | RunError::Journal(_) | RunError::Options(_) => None,
     }
 }
 

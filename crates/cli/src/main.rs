@@ -14,15 +14,13 @@ mod moved;
 mod naming;
 mod next;
 mod output;
-mod pipeline;
-mod planfile;
 mod printer;
 mod progress;
 mod roots;
+mod scope;
 mod settings;
 mod signals;
 mod stores;
-mod sweeping;
 
 fn main() -> std::process::ExitCode {
     app::main().into()

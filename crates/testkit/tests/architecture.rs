@@ -14,15 +14,12 @@ const OURS: &[(&str, &[&str])] = &[
     ("chksweep-audit", &["chksweep-core"]),
     ("chksweep-engine", &["chksweep-core", "chksweep-store", "chksweep-audit"]),
     (
+        "chksweep-pipeline",
+        &["chksweep-core", "chksweep-store", "chksweep-planner", "chksweep-audit", "chksweep-engine"],
+    ),
+    (
         "chksweep",
-        &[
-            "chksweep-core",
-            "chksweep-store",
-            "chksweep-hdfs",
-            "chksweep-planner",
-            "chksweep-audit",
-            "chksweep-engine",
-        ],
+        &["chksweep-core", "chksweep-store", "chksweep-hdfs", "chksweep-engine", "chksweep-pipeline"],
     ),
     ("chksweep-testkit", &["chksweep-core", "chksweep-store"]),
 ];
@@ -30,7 +27,7 @@ const OURS: &[(&str, &[&str])] = &[
 /// What is heavy, or lets code touch the world, and who may use it.
 const HEAVY: &[(&str, &[&str])] = &[
     ("hdfs-native", &["chksweep-hdfs"]),
-    ("tokio", &["chksweep-store", "chksweep-hdfs", "chksweep-engine", "chksweep"]),
+    ("tokio", &["chksweep-store", "chksweep-hdfs", "chksweep-engine", "chksweep-pipeline", "chksweep"]),
     ("clap", &["chksweep"]),
     ("anyhow", &["chksweep"]),
     ("indicatif", &["chksweep"]),

@@ -3,6 +3,7 @@
 use chksweep_core::plan::{Decision, PlanFile};
 use chksweep_core::{Age, Location};
 use chksweep_engine::clock::MAX_SKEW;
+use chksweep_pipeline::read_plan_file;
 use chksweep_store::ErrorKind;
 
 use crate::app::Context;
@@ -14,32 +15,29 @@ use crate::next;
 use crate::output::executed;
 use crate::output::human::totals;
 use crate::output::plan::short;
-use crate::pipeline::Scope;
-use crate::planfile;
+use crate::scope::{Connected, Wish, check_mode};
 use crate::settings::{Mode, Sweeping};
-use crate::stores::FileSystems;
-use crate::sweeping::{Begin, Session, check_mode};
 
 /// Carries a plan out.
 pub(crate) async fn run(args: &ApplyArgs, context: &Context) -> Outcome {
     let sweeping = context.settings.sweeping()?;
-    let mut plan = planfile::read(&args.file, |entry| entry.verdict.decision() == Decision::Sweep)?;
+    let mut plan = read_plan_file(&args.file, |entry| entry.verdict.decision() == Decision::Sweep)?;
     check_digest(args, &plan)?;
     check_times(context, &plan, sweeping.max_plan_age)?;
-    let scope = scope(context, &plan)?;
-    check_mode(sweeping, &scope.roots)?;
-    check_places(&scope, &plan).await?;
+    let connected = connected(context, &plan)?;
+    check_mode(sweeping, &connected.scope.roots)?;
+    check_places(&connected, &plan).await?;
     check_brakes(context, &plan)?;
     plan.entries.retain(|entry| !entry.job.is_some_and(|job| args.exclude_job.contains(&job)));
     confirm::ask(context, args.consent.yes, &question(&plan, sweeping))?;
-    let begin = Begin {
+    let wish = Wish {
         command: "apply",
         break_lock: args.consent.break_lock.clone(),
         plan_digest: Some(plan.sha256.clone()),
         approved_by: args.approved_by.clone(),
         sweeping,
     };
-    let session = Session::begin(context, scope, begin).await?;
+    let session = connected.begin(context, wish).await?;
     executed::sweep_and_finish(context, session, &plan.entries, args.exclude_job.clone(), false).await
 }
 
@@ -83,14 +81,15 @@ fn check_times(context: &Context, plan: &PlanFile, max_age: Age) -> Outcome<()> 
 
 /// The scope of the plan: its roots, its policy, and its aliases, unless others are set. What is read for references,
 /// and what is pinned, can only have grown since.
-fn scope(context: &Context, plan: &PlanFile) -> Outcome<Scope> {
+fn connected(context: &Context, plan: &PlanFile) -> Outcome<Connected> {
     let read = |printed: &String| {
         Location::from_printed(printed.as_bytes())
             .filter(Location::is_resolvable)
             .ok_or_else(|| stale(format_args!("`{printed}` is no location")))
     };
     let roots: Vec<Location> = plan.header.roots.iter().map(read).collect::<Outcome<_>>()?;
-    let mut scope = Scope::of_roots(context, roots)?;
+    let mut connected = Connected::of_roots(context, roots)?;
+    let scope = &mut connected.scope;
     for root in &plan.header.reference_roots {
         let root = read(root)?;
         if !scope.reference_roots.contains(&root) {
@@ -100,11 +99,11 @@ fn scope(context: &Context, plan: &PlanFile) -> Outcome<Scope> {
     scope.policy = plan.header.policy.clone();
     if context.settings.given("alias").is_none() {
         for (from, to) in plan.header.equivalence.iter().filter_map(|line| alias(line)) {
-            let added = scope.systems.equivalence.add_alias(&from, &to);
+            let added = scope.equivalence.add_alias(&from, &to);
             added.map_err(|error| stale(format_args!("its aliases cannot hold: {error}")))?;
         }
     }
-    Ok(scope)
+    Ok(connected)
 }
 
 /// Reads an alias as a plan describes it. One that can be read in two ways is left out: the plan is stale then, and
@@ -115,9 +114,8 @@ fn alias(line: &str) -> Option<(Location, Location)> {
     if to.contains(" -> ") { None } else { Some((read(from)?, read(to)?)) }
 }
 
-async fn check_places(scope: &Scope, plan: &PlanFile) -> Outcome<()> {
-    let FileSystems { equivalence, .. } = &scope.systems;
-    let now = equivalence.describe();
+async fn check_places(connected: &Connected, plan: &PlanFile) -> Outcome<()> {
+    let now = connected.scope.equivalence.describe();
     if now != plan.header.equivalence {
         return Err(stale(format_args!(
             "it took these spellings for one place: [{}], and now it is [{}]",
@@ -126,8 +124,8 @@ async fn check_places(scope: &Scope, plan: &PlanFile) -> Outcome<()> {
         ))
         .hint("give the same `--alias` and Hadoop configuration as for the plan"));
     }
-    let stores = scope.open_for_looking().await?;
-    for root in &scope.roots {
+    let stores = connected.open_for_looking().await?;
+    for root in &connected.scope.roots {
         match stores.of(root)?.stat(root).await {
             Ok(_) => {}
             Err(error) if error.kind == ErrorKind::NotFound => {

@@ -15,8 +15,8 @@ use crate::moved::{self, SetAside, Told};
 use crate::naming::{self, Naming};
 use crate::output::human::{bytes, count, totals};
 use crate::output::plan::{short, state};
-use crate::pipeline::{self, Scope};
 use crate::printer::escaped;
+use crate::scope::Connected;
 use crate::stores::FileSystems;
 use crate::{location, roots};
 
@@ -66,14 +66,14 @@ pub(crate) async fn run(args: &ExplainArgs, context: &Context) -> Outcome {
     let Some((root, listed)) = roots::within(&roots, &systems.equivalence, &asked) else {
         return Err(roots::outside(&roots, &asked));
     };
-    let scope = Scope::of_roots(context, roots)?;
-    let stores = scope.open_for_looking().await?;
-    let planned = pipeline::dry_run(context, scope, None).await?;
+    let connected = Connected::of_roots(context, roots)?;
+    let stores = connected.open_for_looking().await?;
+    let planned = connected.dry_run(context, None).await?;
     let look = &planned.look;
     let plan = planned.plan.plan();
     let listed = from_quarantine(&root, &listed).unwrap_or(listed);
     let found = found(&look.collected.inventory, plan, &listed);
-    let equivalence = &look.scope.systems.equivalence;
+    let equivalence = &look.scope.equivalence;
     let named_by = naming::of(&stores, &look.collected.metadata, equivalence, &listed).await;
     let history = match found {
         Some(_) => Vec::new(),

@@ -10,7 +10,7 @@ use crate::failure::Outcome;
 use crate::output::human::{bytes, count, grouped};
 use crate::output::plan::{job_name, short, state};
 use crate::output::table::{Column, Rows};
-use crate::pipeline::{self, Scope};
+use crate::scope::{self, Connected};
 
 /// The document of `jobs`.
 #[derive(Debug, Serialize)]
@@ -24,9 +24,9 @@ struct Document<'a> {
 
 /// Prints the jobs.
 pub(crate) async fn run(context: &Context) -> Outcome {
-    let scope = Scope::from_settings(context)?;
-    let wanted = scope.policy.jobs.clone();
-    let planned = pipeline::dry_run(context, scope, None).await?;
+    let connected = Connected::from_settings(context)?;
+    let wanted = connected.scope.policy.jobs.clone();
+    let planned = connected.dry_run(context, None).await?;
     let plan = planned.plan.into_plan();
     let exit = if plan.held_by_unreadable { Exit::Unreadable } else { Exit::Done };
     let summary = &plan.summary;
@@ -48,7 +48,7 @@ pub(crate) async fn run(context: &Context) -> Outcome {
         }
         rows.lines().iter().try_for_each(|line| writeln!(out, "{line}"))
     })?;
-    pipeline::print_problems(context, &summary.problems);
+    scope::print_problems(context, &summary.problems);
     Ok(exit)
 }
 

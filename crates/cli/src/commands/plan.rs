@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use chksweep_core::plan::{Plan, Summary};
+use chksweep_pipeline::{PlanContents, Planned, write_plan_file};
 use serde::Serialize;
 
 use crate::app::Context;
@@ -12,9 +13,8 @@ use crate::failure::Outcome;
 use crate::next;
 use crate::output::breakdown::Breakdown;
 use crate::output::plan::{PlanView, in_quarantine};
-use crate::pipeline::{self, Planned, Scope};
-use crate::planfile::{self, Contents};
 use crate::printer::escaped;
+use crate::scope::{self, Connected};
 
 /// What the dry run does besides planning.
 #[derive(Clone, Copy, Debug)]
@@ -34,16 +34,14 @@ struct Document<'a> {
 
 /// Plans, and shows the plan.
 pub(crate) async fn run(args: &PlanArgs, context: &Context) -> Outcome {
-    let scope = Scope::from_settings(context)?;
-    let planned = pipeline::dry_run(context, scope, args.as_of).await?;
+    let planned = Connected::from_settings(context)?.dry_run(context, args.as_of).await?;
     let output = args.output.as_deref();
     show(planned, context, Options { output, all: args.all, detailed_exitcode: args.detailed_exitcode })
 }
 
 /// Plans as `run` would, and shows the plan.
 pub(crate) async fn dry_run(args: &RunArgs, context: &Context) -> Outcome {
-    let scope = Scope::from_settings(context)?;
-    let planned = pipeline::dry_run(context, scope, None).await?;
+    let planned = Connected::from_settings(context)?.dry_run(context, None).await?;
     show(planned, context, Options { output: None, all: args.all, detailed_exitcode: args.detailed_exitcode })
 }
 
@@ -57,10 +55,10 @@ fn show(planned: Planned, context: &Context, options: Options<'_>) -> Outcome {
     let mut digest = None;
     if let Some(path) = options.output {
         plan.summary.plan = Some(path.display().to_string());
-        let contents = Contents { plan: &plan, inventory: &inventory, all: options.all };
-        digest = Some(planfile::write(path, contents)?);
+        let contents = PlanContents { plan: &plan, inventory: &inventory, all: options.all };
+        digest = Some(write_plan_file(path, contents)?);
     }
-    let mut exit = pipeline::exit_of(&plan);
+    let mut exit = scope::exit_of(&plan);
     if options.detailed_exitcode && breakdown.sweeps() {
         exit = exit.and(Exit::SomethingToSweep);
     }
@@ -74,7 +72,7 @@ fn show(planned: Planned, context: &Context, options: Options<'_>) -> Outcome {
             writeln!(out)?;
             next.iter().try_for_each(|line| writeln!(out, "{}", escaped(line)))
         })?;
-        pipeline::print_problems(context, &plan.summary.problems);
+        scope::print_problems(context, &plan.summary.problems);
     }
     next::first_sweep(context, &plan.summary, &plan.brakes, true);
     Ok(exit)

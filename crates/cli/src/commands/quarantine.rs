@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use chksweep_core::plan::Totals;
 use chksweep_core::{Age, JobId, Location, Timestamp};
-use chksweep_engine::collect::ClockCheck;
 use chksweep_engine::looks;
 use chksweep_engine::quarantine::{
     PurgeConditions, QuarantineListing, RestoreReport, RestoreRequest, RunListing, dead_directories, list,
@@ -13,6 +12,7 @@ use chksweep_engine::quarantine::{
 };
 use chksweep_engine::records::records;
 use chksweep_engine::{QuarantinedRun, quarantine};
+use chksweep_pipeline::{Purged, Purging, Scope, Session};
 use serde::Serialize;
 
 use crate::app::Context;
@@ -23,10 +23,9 @@ use crate::output::executed::{self, print_purge, print_rescued, word};
 use crate::output::human::{bytes, count, grouped};
 use crate::output::plan::short;
 use crate::output::table::{Column, Rows};
-use crate::pipeline::{self, Scope, When};
 use crate::printer::escaped;
+use crate::scope::{Connected, Wish};
 use crate::settings::Origin;
-use crate::sweeping::{Begin, Purging, Session, not_begun};
 use crate::{confirm, location};
 
 /// How many files that did not come back are printed.
@@ -55,10 +54,10 @@ fn typed_jobs(context: &Context) -> Outcome<Vec<JobId>> {
 }
 
 /// The scope of a command about the quarantine: every job, whatever is selected there.
-fn scope(context: &Context) -> Outcome<Scope> {
-    let mut scope = Scope::from_settings(context)?;
-    scope.policy.jobs.clear();
-    Ok(scope)
+fn connected(context: &Context) -> Outcome<Connected> {
+    let mut connected = Connected::from_settings(context)?;
+    connected.scope.policy.jobs.clear();
+    Ok(connected)
 }
 
 /// Narrows to runs that started longer ago than an age; an unknown start counts as now.
@@ -90,18 +89,15 @@ fn nothing_meant() -> Failure {
 /// Lists what earlier runs set aside, and when it can be purged. Only looks.
 pub(crate) async fn show(selection: &Selection, context: &Context) -> Outcome {
     let mut meant = meant(selection, context)?;
-    let scope = Arc::new(scope(context)?);
     let purge_after = context.settings.sweeping()?.purge_after;
-    let stores = scope.open_for_looking().await?;
-    let when = When { check: ClockCheck::Off, ..When::local(context, None)? };
-    let run_id = pipeline::new_run_id(when.now);
-    let look = pipeline::look(context, Arc::clone(&scope), stores.clone(), run_id, when).await?;
+    let (look, stores) = connected(context)?.look(context).await?;
+    let (scope, when) = (Arc::clone(&look.scope), look.when);
     let records = records(&stores, &scope.roots)
         .await
         .map_err(|error| Failure::from(error).context("reading the records of runs"))?;
     let conditions = PurgeConditions {
         collected: &look.collected,
-        equivalence: &scope.systems.equivalence,
+        equivalence: &scope.equivalence,
         policy: &scope.policy,
         records: &records,
         roots: &scope.roots,
@@ -139,7 +135,7 @@ fn narrow(
         let run = runs.iter().find(|run| run.run_id == row.run_id && run.root == row.root);
         let Some(run) = run.filter(|_| any) else { return false };
         let mut totals = Totals::default();
-        for file in run.files.iter().filter(|file| meant.takes(run, file, &scope.systems.equivalence)) {
+        for file in run.files.iter().filter(|file| meant.takes(run, file, &scope.equivalence)) {
             let copies = file.replication.map(|copies| file.length.saturating_mul(u64::from(copies)));
             totals.add(Totals { files: 1, bytes: file.length, disk_bytes: copies });
         }
@@ -196,10 +192,10 @@ pub(crate) async fn bring_back(args: &RestoreArgs, context: &Context) -> Outcome
     let here = context.settings.here.as_deref();
     let to = args.to.as_deref().map(|to| location::parse_openable(to, here)).transpose();
     let to = to.map_err(Failure::usage)?;
-    let scope = scope(context)?;
+    let connected = connected(context)?;
     confirm::ask(context, args.consent.yes, "What is selected will be brought back to where it was.")?;
-    let begin = begin("restore", args.consent.break_lock.as_deref(), context)?;
-    let mut session = Session::begin(context, scope, begin).await?;
+    let wish = wish("restore", args.consent.break_lock.as_deref(), context)?;
+    let mut session = connected.begin(context, wish).await?;
     let report = restored(context, &mut session, &mut meant, args.selection.older_than, to).await;
     let report = match report {
         Ok(report) => report,
@@ -210,7 +206,7 @@ pub(crate) async fn bring_back(args: &RestoreArgs, context: &Context) -> Outcome
     };
     let stopped = if session.run.stopped().is_some() { context.stop.exit() } else { Exit::Done };
     let exit = stopped.and(if report.is_partly_done() { Exit::Partial } else { Exit::Done });
-    session.run.finish(false).await.map_err(not_begun)?;
+    session.finish(false).await?;
     context.done_looking();
     if context.printer.is_json() {
         context.printer.json(exit, &report)?;
@@ -229,8 +225,8 @@ fn warn_unknown(context: &Context, meant: &quarantine::Selection, is_there: impl
     }
 }
 
-fn begin(command: &'static str, break_lock: Option<&str>, context: &Context) -> Outcome<Begin> {
-    Ok(Begin {
+fn wish(command: &'static str, break_lock: Option<&str>, context: &Context) -> Outcome<Wish> {
+    Ok(Wish {
         command,
         break_lock: break_lock.map(str::to_owned),
         plan_digest: None,
@@ -246,22 +242,20 @@ async fn restored(
     older_than: Option<Age>,
     to: Option<Location>,
 ) -> Outcome<RestoreReport> {
-    let planned = session.planner().plan(context).await?;
+    let around = context.around()?;
+    let planned = session.replanner().plan(&around).await?;
     let runs = &planned.look.collected.quarantine;
     warn_unknown(context, meant, |id| runs.iter().any(|run| run.run_id == id));
     if !only_older(meant, runs, older_than, session.run.now()) {
         return Ok(RestoreReport::default());
     }
-    let stores = session.run.stores().reading();
-    let records = records(&stores, session.run.roots())
-        .await
-        .map_err(|error| Failure::from(error).context("reading the records of runs"))?;
+    let records = session.records().await?;
     let dead = dead_directories(&planned.plan.plan().summary.jobs);
     let scope = Arc::clone(&session.scope);
     let request = RestoreRequest {
         metadata: &planned.look.collected.metadata,
         quarantine: runs,
-        equivalence: &scope.systems.equivalence,
+        equivalence: &scope.equivalence,
         selection: meant.clone(),
         to,
         records: &records,
@@ -269,7 +263,7 @@ async fn restored(
     };
     let report = restore(&mut session.run, &request).await;
     let known = looks::merge(planned.look.collected.looks.clone(), planned.plan.plan().looks.clone());
-    session.remember_moves(context, &known, &report.touched(&planned.look.collected.inventory)).await;
+    session.remember_moves(&around, &known, &report.touched(&planned.look.collected.inventory)).await;
     Ok(report)
 }
 
@@ -309,9 +303,9 @@ pub(crate) async fn free(args: &PurgeArgs, context: &Context) -> Outcome {
         return Err(Failure::usage("a purge takes whole runs: `--job` and `--path` do not narrow it")
             .hint("select runs with `--run ID`, `--older-than DURATION`, or `--all`"));
     }
-    let scope = scope(context)?;
-    let begin = begin("purge", args.consent.break_lock.as_deref(), context)?;
-    let after = begin.sweeping.purge_after.max(args.selection.older_than.unwrap_or_default());
+    let connected = connected(context)?;
+    let wish = wish("purge", args.consent.break_lock.as_deref(), context)?;
+    let after = wish.sweeping.purge_after.max(args.selection.older_than.unwrap_or_default());
     confirm::ask(
         context,
         args.consent.yes,
@@ -321,18 +315,18 @@ pub(crate) async fn free(args: &PurgeArgs, context: &Context) -> Outcome {
     )?;
     // What is younger waits by itself; the age narrows nothing further.
     meant.all = true;
-    let mut session = Session::begin(context, scope, begin).await?;
+    let mut session = connected.begin(context, wish).await?;
     let purging = Purging { selection: meant.clone(), after, this_run_is_clean: false, held: None };
-    let purged = match session.purge(context, purging).await {
+    let purged = match session.purge(&context.around()?, purging).await {
         Ok(purged) => purged,
-        Err(failure) => {
+        Err(error) => {
             executed::give_up(context, session).await;
-            return Err(failure);
+            return Err(error.into());
         }
     };
     let stopped = if session.run.stopped().is_some() { context.stop.exit() } else { Exit::Done };
     let exit = stopped.and(if purged.report.is_partly_done() { Exit::Partial } else { Exit::Done });
-    session.run.finish(false).await.map_err(not_begun)?;
+    session.finish(false).await?;
     context.done_looking();
     let report = &purged.report;
     warn_unknown(context, &meant, |id| {
@@ -359,5 +353,5 @@ pub(crate) async fn free(args: &PurgeArgs, context: &Context) -> Outcome {
 #[derive(Debug, Serialize)]
 struct Document<'a> {
     #[serde(flatten)]
-    purge: &'a crate::sweeping::Purged,
+    purge: &'a Purged,
 }

@@ -6,18 +6,18 @@ use chksweep_core::plan::Entry;
 use chksweep_core::{JobId, Timestamp};
 use chksweep_engine::execute::{DroppedWhy, ExecutionReport};
 use chksweep_engine::journal::{self, Outcome as Fate};
-use chksweep_engine::quarantine::{PurgeReport, Rescued, Selection};
+use chksweep_engine::quarantine::{PurgeReport, Rescued};
+use chksweep_pipeline::{CarriedOut, Purged, Session, Swept, carry_out};
 use serde::Serialize;
 
 use super::human::{bytes, count};
 use super::plan::short;
 use crate::app::Context;
 use crate::exit::Exit;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::next;
-use crate::pipeline;
 use crate::printer::escaped;
-use crate::sweeping::{self, Purged, Purging, Session, Swept, not_begun};
+use crate::scope::print_problems;
 
 /// How many incidents are printed; `--format json` and the journal have all.
 const INCIDENTS: usize = 20;
@@ -36,72 +36,57 @@ struct Document<'a> {
 /// Sweeps, looks once more, purges what is due if that is wanted, ends the run, and tells what became of it.
 pub(crate) async fn sweep_and_finish(
     context: &Context,
-    mut session: Session,
+    session: Session,
     approved: &[Entry],
     exclude_jobs: Vec<JobId>,
     may_purge: bool,
 ) -> Outcome {
-    let swept = match session.sweep(context, approved, exclude_jobs).await {
-        Ok(swept) => swept,
-        Err(failure) => {
-            give_up(context, session).await;
-            return Err(failure);
-        }
-    };
-    let mut exit = swept.exit.and(sweeping::exit_of(&swept.report, context));
-    let mut after = None;
-    if session.run.stopped().is_none() {
-        let braked = (swept.exit == Exit::Brake).then(|| "a brake holds".to_owned());
-        let held = braked.or_else(|| (!may_purge).then(|| "this run purges nothing".to_owned()));
-        let purging = Purging {
-            selection: Selection::default(),
-            after: session.sweeping.purge_after,
-            this_run_is_clean: exit == Exit::Done && swept.rescued.is_empty(),
-            held,
-        };
-        match session.purge(context, purging).await {
-            Ok(purged) => {
-                let partly = purged.report.is_partly_done();
-                exit = exit.and(if partly { Exit::Partial } else { Exit::Done });
-                after = Some(purged);
-            }
-            Err(failure) => {
-                // What was done stays done, and is told; that the last look failed is told as well.
-                context.printer.failure(&failure.context("looking once more after the last change"));
-                exit = exit.and(Exit::Partial);
-            }
-        }
+    // The command line of `run` holds all that it plans from.
+    let is_typed = session.command == "run";
+    let done = carry_out(&context.around()?, session, approved, exclude_jobs, may_purge).await?;
+    let mut exit = Exit::from(done.swept.standing).and(exit_of(&done.swept.report, context));
+    if done.purged.as_ref().is_some_and(|purged| purged.report.is_partly_done()) {
+        exit = exit.and(Exit::Partial);
     }
-    let is_typed = session.is_typed;
-    let rescued = after.as_ref().is_some_and(|after| !after.rescued.is_empty()) || !swept.rescued.is_empty();
-    let record = session.run.finish(exit == Exit::Done && !rescued).await.map_err(not_begun)?;
     context.done_looking();
+    let CarriedOut { swept, purged, last_look, record } = done;
+    if let Some(error) = last_look {
+        // What was done stays done, and is told; that the last look failed is told as well.
+        context.printer.failure(&Failure::from(error).context("looking once more after the last change"));
+        exit = exit.and(Exit::Partial);
+    }
     if context.printer.is_json() {
         let document =
-            Document { swept: &swept, quarantine_after: after.as_ref(), ended_at: record.ended_at };
+            Document { swept: &swept, quarantine_after: purged.as_ref(), ended_at: record.ended_at };
         context.printer.json(exit, &document)?;
     } else {
         context.printer.text(|out| {
             print(out, &swept.report, &swept.plan.roots)?;
             print_rescued(out, &swept.rescued)?;
-            match &after {
-                Some(after) => {
-                    print_rescued(out, &after.rescued)?;
-                    print_purge(out, &after.report)
+            match &purged {
+                Some(purged) => {
+                    print_rescued(out, &purged.rescued)?;
+                    print_purge(out, &purged.report)
                 }
                 None => Ok(()),
             }
         })?;
-        pipeline::print_problems(context, &swept.plan.problems);
+        print_problems(context, &swept.plan.problems);
     }
     next::first_sweep(context, &swept.plan, &swept.brakes, is_typed);
     Ok(exit)
 }
 
+/// Returns the exit code of what was done.
+fn exit_of(report: &ExecutionReport, context: &Context) -> Exit {
+    let partly = if report.is_partly_done() { Exit::Partial } else { Exit::Done };
+    if report.interrupted { context.stop.exit().and(partly) } else { partly }
+}
+
 /// Ends a run that comes to nothing.
 pub(crate) async fn give_up(context: &Context, session: Session) {
-    if let Err(error) = session.run.finish(false).await {
-        context.printer.error(&format!("{:#}", not_begun(error).error));
+    if let Err(error) = session.finish(false).await {
+        context.printer.error(&format!("{:#}", Failure::from(error).error));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Writes a plan file, whole or not at all, and reads one.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -9,21 +9,20 @@ use chksweep_core::Inventory;
 use chksweep_core::plan::{Decisions, Entry, Header, Plan, PlanFile, PlanFileError, PlanFileReader};
 use chksweep_core::plan::{PlanFileWriter, Summary, entries};
 
-use crate::exit::Exit;
-use crate::failure::{Failure, Outcome};
+use crate::error::PipelineError;
 
 /// The first bytes of a file that zstd compressed.
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// What is written to a plan file.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Contents<'a> {
+pub struct PlanContents<'a> {
     /// The plan; its summary names the file.
-    pub(crate) plan: &'a Plan,
+    pub plan: &'a Plan,
     /// What it was made from.
-    pub(crate) inventory: &'a Inventory,
+    pub inventory: &'a Inventory,
     /// Whether what is kept is written too.
-    pub(crate) all: bool,
+    pub all: bool,
 }
 
 /// Writes a plan file, and returns its digest. The file appears whole, for its owner alone.
@@ -31,13 +30,11 @@ pub(crate) struct Contents<'a> {
 /// # Errors
 ///
 /// When it cannot be written.
-pub(crate) fn write(path: &Path, contents: Contents<'_>) -> Outcome<String> {
-    write_file(path, contents).map_err(|error| {
-        Failure::new(Exit::Failed, error).context(format!("writing the plan to `{}`", path.display()))
-    })
+pub fn write_plan_file(path: &Path, contents: PlanContents<'_>) -> Result<String, PipelineError> {
+    write_file(path, contents).map_err(|source| PipelineError::WritePlan { path: path.to_owned(), source })
 }
 
-fn write_file(path: &Path, contents: Contents<'_>) -> io::Result<String> {
+fn write_file(path: &Path, contents: PlanContents<'_>) -> io::Result<String> {
     let temporary = temporary(path)?;
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     let written = write_to(&file, path, contents).and_then(|digest| {
@@ -63,9 +60,9 @@ fn temporary(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-fn write_to(file: &File, path: &Path, contents: Contents<'_>) -> io::Result<String> {
+fn write_to(file: &File, path: &Path, contents: PlanContents<'_>) -> io::Result<String> {
     let out = BufWriter::new(file);
-    let Contents { plan, inventory, all } = contents;
+    let PlanContents { plan, inventory, all } = contents;
     if path.extension().is_some_and(|extension| extension == "zst") {
         let encoder = zstd::Encoder::new(out, 3)?;
         let (digest, encoder) =
@@ -103,32 +100,18 @@ fn write_lines<W: Write>(
 ///
 /// # Errors
 ///
-/// When it cannot be read (exit 1), is no plan file (exit 2), or was edited or cut short, or is of another schema
-/// (exit 8).
-pub(crate) fn read(path: &Path, keep: impl FnMut(&Entry) -> bool) -> Outcome<PlanFile> {
-    let context = format!("reading the plan `{}`", path.display());
-    let unreadable = |error: io::Error| Failure::new(Exit::Failed, error).context(context.clone());
-    let mut input = BufReader::new(File::open(path).map_err(unreadable)?);
-    let is_compressed = io::BufRead::fill_buf(&mut input).map_err(unreadable)?.starts_with(&ZSTD_MAGIC);
+/// When it cannot be read, is no plan file, was edited or cut short, or is of another schema.
+pub fn read_plan_file(path: &Path, keep: impl FnMut(&Entry) -> bool) -> Result<PlanFile, PipelineError> {
+    read_file(path, keep).map_err(|source| PipelineError::ReadPlan { path: path.to_owned(), source })
+}
+
+fn read_file(path: &Path, keep: impl FnMut(&Entry) -> bool) -> Result<PlanFile, PlanFileError> {
+    let mut input = BufReader::new(File::open(path).map_err(PlanFileError::Io)?);
+    let is_compressed = input.fill_buf().map_err(PlanFileError::Io)?.starts_with(&ZSTD_MAGIC);
     let input: Box<dyn Read> = if is_compressed {
-        Box::new(zstd::Decoder::with_buffer(input).map_err(unreadable)?)
+        Box::new(zstd::Decoder::with_buffer(input).map_err(PlanFileError::Io)?)
     } else {
         Box::new(input)
     };
-    PlanFileReader::new(BufReader::new(input)).read(keep).map_err(|error| {
-        let (exit, hint) = match &error {
-            PlanFileError::Io(_) => (Exit::Failed, None),
-            PlanFileError::Line { .. } | PlanFileError::Digest { .. } => {
-                (Exit::Stale, Some("make a new one with `chksweep plan -o FILE`"))
-            }
-            PlanFileError::Schema { .. } => {
-                (Exit::Stale, Some("make a new one with this version: `chksweep plan -o FILE`"))
-            }
-        };
-        let failure = Failure::new(exit, error).context(context.clone());
-        match hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    })
+    PlanFileReader::new(BufReader::new(input)).read(keep)
 }
