@@ -7,6 +7,7 @@ use chksweep_core::Timestamp;
 use chksweep_core::plan::{PlanInput, Problem};
 use chksweep_engine::collect::{CollectRequest, collect};
 use chksweep_engine::{Collected, Event, ReadStores, looks};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Instant;
 
 use crate::error::PipelineError;
@@ -96,16 +97,21 @@ pub async fn look(
 ///
 /// When what was asked for contradicts what was seen; or, which is a bug, when the checker refuses the plan.
 pub async fn plan(look: Look) -> Result<Planned, PipelineError> {
-    let work = tokio::task::spawn_blocking(move || {
-        let plan = chksweep_planner::plan(&look.input()).map_err(PipelineError::Plan)?;
-        let plan = chksweep_audit::check(&look.input(), plan).map_err(PipelineError::Refused)?;
-        Ok(Planned { look, plan })
-    });
-    match work.await {
+    if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+        // Nothing else could go on meanwhile anyway.
+        return plan_now(look);
+    }
+    match tokio::task::spawn_blocking(|| plan_now(look)).await {
         Ok(planned) => planned,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(error) => Err(PipelineError::Work(error)),
     }
+}
+
+fn plan_now(look: Look) -> Result<Planned, PipelineError> {
+    let plan = chksweep_planner::plan(&look.input()).map_err(PipelineError::Plan)?;
+    let plan = chksweep_audit::check(&look.input(), plan).map_err(PipelineError::Refused)?;
+    Ok(Planned { look, plan })
 }
 
 /// Remembers what a look saw, for the next one, on this machine.

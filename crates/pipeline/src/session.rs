@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chksweep_core::plan::{Brake, Entry, Looks, Plan, Summary};
-use chksweep_core::{Age, JobId};
+use chksweep_core::{Age, JobId, Location, Timestamp};
 use chksweep_engine::actions::{ActionOptions, Fresh, actions};
 use chksweep_engine::collect::ClockCheck;
 use chksweep_engine::execute::{ExecuteOptions, ExecutionReport, execute};
@@ -14,11 +14,12 @@ use chksweep_engine::journal;
 use chksweep_engine::lock::BreakLock;
 use chksweep_engine::pace::Waiting;
 use chksweep_engine::quarantine::{
-    PurgeConditions, PurgeReport, RescueReport, Rescued, Selection, purge, rescue,
+    PurgeConditions, PurgeReport, RescueReport, Rescued, RestoreReport, RestoreRequest, Selection,
+    dead_directories, purge, rescue, restore,
 };
 use chksweep_engine::records::{RunRecord, records};
 use chksweep_engine::run::{Run, RunOptions};
-use chksweep_engine::{MutateStores, looks};
+use chksweep_engine::{MutateStores, QuarantinedRun, looks};
 use futures::FutureExt;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -240,6 +241,39 @@ impl Session {
         };
         let report = purge(&mut self.run, &conditions, &purging.selection).await;
         Ok(Purged { report, rescued: std::mem::take(&mut rescued.files) })
+    }
+
+    /// Looks, plans to learn which jobs are dead, and brings back what `select` means of what lies in quarantine.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::look`] and [`look::plan`]. What goes wrong with single paths is part of the report.
+    pub async fn restore(
+        &mut self,
+        around: &Surroundings,
+        select: impl FnOnce(&[QuarantinedRun], Timestamp) -> Option<Selection>,
+        to: Option<Location>,
+    ) -> Result<RestoreReport, PipelineError> {
+        let planned = self.replanner().plan(around).await?;
+        let runs = &planned.look.collected.quarantine;
+        let Some(selection) = select(runs, self.run.now()) else { return Ok(RestoreReport::default()) };
+        let records = self.records().await?;
+        let dead = dead_directories(&planned.plan.plan().summary.jobs);
+        let scope = Arc::clone(&self.scope);
+        let request = RestoreRequest {
+            metadata: &planned.look.collected.metadata,
+            quarantine: runs,
+            equivalence: &scope.equivalence,
+            selection,
+            to,
+            records: &records,
+            dead: &dead,
+        };
+        let report = restore(&mut self.run, &request).await;
+        let known = looks::merge(planned.look.collected.looks.clone(), planned.plan.plan().looks.clone());
+        let touched = report.touched(&planned.look.collected.inventory);
+        self.remember_moves(around, &known, &touched).await;
+        Ok(report)
     }
 
     /// Reads the records of all runs under the roots.

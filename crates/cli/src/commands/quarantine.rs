@@ -5,11 +5,7 @@ use std::sync::Arc;
 
 use chksweep_core::plan::Totals;
 use chksweep_core::{Age, JobId, Location, Timestamp};
-use chksweep_engine::looks;
-use chksweep_engine::quarantine::{
-    PurgeConditions, QuarantineListing, RestoreReport, RestoreRequest, RunListing, dead_directories, list,
-    restore,
-};
+use chksweep_engine::quarantine::{PurgeConditions, QuarantineListing, RestoreReport, RunListing, list};
 use chksweep_engine::records::records;
 use chksweep_engine::{QuarantinedRun, quarantine};
 use chksweep_pipeline::{Purged, Purging, Scope, Session};
@@ -185,7 +181,7 @@ fn print_listing(out: &mut dyn Write, listing: &QuarantineListing) -> io::Result
 
 /// Brings back what is meant, exactly.
 pub(crate) async fn bring_back(args: &RestoreArgs, context: &Context) -> Outcome {
-    let mut meant = meant(&args.selection, context)?;
+    let meant = meant(&args.selection, context)?;
     if meant.is_empty() && args.selection.older_than.is_none() {
         return Err(nothing_meant());
     }
@@ -196,7 +192,7 @@ pub(crate) async fn bring_back(args: &RestoreArgs, context: &Context) -> Outcome
     confirm::ask(context, args.consent.yes, "What is selected will be brought back to where it was.")?;
     let wish = wish("restore", args.consent.break_lock.as_deref(), context)?;
     let mut session = connected.begin(context, wish).await?;
-    let report = restored(context, &mut session, &mut meant, args.selection.older_than, to).await;
+    let report = restored(context, &mut session, meant, args.selection.older_than, to).await;
     let report = match report {
         Ok(report) => report,
         Err(failure) => {
@@ -238,33 +234,15 @@ fn wish(command: &'static str, break_lock: Option<&str>, context: &Context) -> O
 async fn restored(
     context: &Context,
     session: &mut Session,
-    meant: &mut quarantine::Selection,
+    mut meant: quarantine::Selection,
     older_than: Option<Age>,
     to: Option<Location>,
 ) -> Outcome<RestoreReport> {
-    let around = context.around()?;
-    let planned = session.replanner().plan(&around).await?;
-    let runs = &planned.look.collected.quarantine;
-    warn_unknown(context, meant, |id| runs.iter().any(|run| run.run_id == id));
-    if !only_older(meant, runs, older_than, session.run.now()) {
-        return Ok(RestoreReport::default());
-    }
-    let records = session.records().await?;
-    let dead = dead_directories(&planned.plan.plan().summary.jobs);
-    let scope = Arc::clone(&session.scope);
-    let request = RestoreRequest {
-        metadata: &planned.look.collected.metadata,
-        quarantine: runs,
-        equivalence: &scope.equivalence,
-        selection: meant.clone(),
-        to,
-        records: &records,
-        dead: &dead,
+    let select = |runs: &[QuarantinedRun], now: Timestamp| {
+        warn_unknown(context, &meant, |id| runs.iter().any(|run| run.run_id == id));
+        only_older(&mut meant, runs, older_than, now).then_some(meant)
     };
-    let report = restore(&mut session.run, &request).await;
-    let known = looks::merge(planned.look.collected.looks.clone(), planned.plan.plan().looks.clone());
-    session.remember_moves(&around, &known, &report.touched(&planned.look.collected.inventory)).await;
-    Ok(report)
+    Ok(session.restore(&context.around()?, select, to).await?)
 }
 
 fn print_restored(out: &mut dyn Write, report: &RestoreReport) -> io::Result<()> {
