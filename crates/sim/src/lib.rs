@@ -1,0 +1,36 @@
+//! Flink jobs, a NameNode and chksweep in one process, by seed: the same number tells the same history.
+//!
+//! - `model`: the naive oracle, what would lie there without chksweep and who needs what of it;
+//! - `flink`: jobs that checkpoint, fail, suspend, restore from each other, and clean up after themselves;
+//! - `namenode`: what chksweep talks to: time goes on and jobs act between any two of its calls, and calls fail
+//!   before or after they take effect, hang, or take effect late;
+//! - `sweeper`: chksweep itself, the very steps of the command line, killed at any call, paused, resumed, twice at once;
+//! - `oracle`: what must hold after every step;
+//! - `history`: one random history.
+//!
+//! There is one clock, tokio's, stopped: it goes on only while everything waits, so a day costs nothing and nothing
+//! depends on how fast the machine is.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    reason = "a simulator ends with what went wrong, and its numbers are small"
+)]
+
+mod dice;
+mod flink;
+mod history;
+mod model;
+mod namenode;
+mod oracle;
+mod records;
+mod sweeper;
+mod trace;
+
+pub use history::{Outcome, Regime, play};
+pub use namenode::Counts;

@@ -1,0 +1,248 @@
+//! What must hold after every step, said naively: with paths and bytes, and none of chksweep's code.
+//!
+//! 1. Every file that a checkpoint or savepoint needs, or a running job holds, lies in its place, bytes and all.
+//! 2. What a policy retired lies in its place or in quarantine, whole, until it is purged; and a policy retires only
+//!    what enough newer ones stand for, and what nobody has just restored from.
+//! 3. Nothing is lost between two places: each file that Flink wrote and did not delete lies in its place, lies in
+//!    one quarantine, or was purged, deleted or trashed by a call that we saw.
+//! 4. Nothing that somebody needs is ever purged or deleted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chksweep_core::policy::Policy;
+use chksweep_core::Location;
+use chksweep_store::Call;
+
+use crate::flink::World;
+use crate::model::Snapshot;
+use crate::namenode::Counts;
+
+/// What a quarantine is called.
+const QUARANTINE: &str = "/.chksweep/quarantine/";
+
+/// What lay at a path before a change.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Before {
+    /// Files, with where they belong: in place, or the place that they were moved from.
+    files: Vec<(String, String)>,
+}
+
+/// Looks at every change that chksweep makes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watch {
+    pub(crate) policy: Policy,
+    /// Whether what a policy retires is deleted file by file, rather than set aside, once its time is up.
+    pub(crate) deletes: bool,
+    pub(crate) violations: Vec<String>,
+    /// Files that were moved although somebody needed them, and when.
+    pub(crate) displaced: BTreeMap<String, i64>,
+    /// Files that chksweep took away for good.
+    pub(crate) removed: BTreeSet<String>,
+}
+
+fn text(path: &Location) -> String {
+    String::from_utf8_lossy(path.path()).into_owned()
+}
+
+/// Returns where a path in a quarantine was before.
+fn original(path: &str) -> Option<String> {
+    let (root, rest) = path.split_once(QUARANTINE)?;
+    let (_run, below) = rest.split_once('/')?;
+    Some(format!("{root}/{below}"))
+}
+
+impl Watch {
+    pub(crate) fn before(&mut self, call: Call, path: &Location, world: &World) -> Before {
+        let path = text(path);
+        let place = |path: &str| original(path).unwrap_or_else(|| path.to_owned());
+        if world.memory.contents(&path).is_some() {
+            let place = place(&path);
+            return Before { files: vec![(path, place)] };
+        }
+        if !matches!(call, Call::Rename | Call::DeleteTree) {
+            return Before::default();
+        }
+        let below = format!("{path}/");
+        let files = files_of(world).into_iter().filter(|file| file.starts_with(&below));
+        Before { files: files.map(|file| (file.clone(), place(&file))).collect() }
+    }
+
+    pub(crate) fn after(
+        &mut self,
+        call: Call,
+        path: &Location,
+        to: Option<&Location>,
+        before: Before,
+        world: &mut World,
+        counts: &mut Counts,
+    ) {
+        let from_quarantine = text(path).contains(QUARANTINE);
+        let into_quarantine = to.is_some_and(|to| text(to).contains(QUARANTINE));
+        for (at, place) in before.files {
+            if !world.model.files.contains_key(&place) {
+                continue;
+            }
+            match (from_quarantine, call) {
+                (false, Call::Rename) if into_quarantine => {
+                    counts.swept += 1;
+                    self.moved(&place, world, counts);
+                }
+                (true, Call::Rename) if !into_quarantine => self.came_back(&place, world),
+                (_, Call::Rename) => {}
+                (false, _) if !at.contains("/.chksweep/") => {
+                    counts.swept += 1;
+                    self.taken_for_good(&place, world, "deleted");
+                }
+                (true, _) => {
+                    counts.purged += 1;
+                    self.purged(&place, world);
+                }
+                (false, _) => {}
+            }
+        }
+    }
+
+    fn moved(&mut self, path: &str, world: &mut World, counts: &mut Counts) {
+        let snapshot = world.model.there().find(|(_, s)| s.path == path && s.retired.is_none());
+        if let Some((at, snapshot)) = snapshot {
+            if let Err(why) = self.may_retire(at, snapshot, world) {
+                self.violations.push(format!("{path} was retired although {why}"));
+            }
+            counts.retired += 1;
+            world.model.snapshots[at].retired = Some(world.memory.now().0);
+            return;
+        }
+        if let Some(why) = who_needs(path, world) {
+            self.displaced.insert(path.to_owned(), world.memory.now().0);
+            world.trace.say(world.memory.now(), || format!("DISPLACED {path}: {why}"));
+        }
+    }
+
+    fn came_back(&mut self, path: &str, world: &mut World) {
+        self.displaced.remove(path);
+        let there: Vec<usize> = world.model.there().map(|(at, _)| at).collect();
+        for at in there {
+            if world.model.snapshots[at].path == path {
+                world.model.snapshots[at].retired = None;
+            }
+        }
+    }
+
+    fn purged(&mut self, path: &str, world: &mut World) {
+        let retired =
+            world.model.there().find(|(_, s)| s.path == path && s.retired.is_some()).map(|(at, _)| at);
+        if let Some(at) = retired {
+            world.model.snapshots[at].gone = true;
+            self.removed.insert(path.to_owned());
+            return;
+        }
+        self.taken_for_good(path, world, "purged");
+        let by = world.model.there().find(|(_, s)| s.retired.is_some() && s.needs.contains(path));
+        if let Some((_, snapshot)) = by.filter(|_| !self.deletes) {
+            let of = &snapshot.path;
+            self.violations.push(format!("{path} was purged before {of}, which could still be brought back"));
+        }
+    }
+
+    fn taken_for_good(&mut self, path: &str, world: &World, how: &str) {
+        self.removed.insert(path.to_owned());
+        if let Some(why) = who_needs(path, world) {
+            self.violations.push(format!("LOST: {path} was {how}: {why}"));
+        }
+    }
+
+    /// Whether a policy may retire this snapshot, as somebody would say who does not know how chksweep tells.
+    fn may_retire(&self, at: usize, snapshot: &Snapshot, world: &World) -> Result<(), String> {
+        let now = world.memory.now().0;
+        let recently = (self.policy.quiescent_after.0 as i64).saturating_sub(3_600_000);
+        if world.is_in_use(at) && world.was_read_since(at, now - recently) {
+            return Err("a running job has begun from it and completed nothing since".to_owned());
+        }
+        if self.policy.expire_jobs_after.is_some() && world.ended_directories().contains(&dir_of(snapshot)) {
+            return Ok(());
+        }
+        let keep = if snapshot.savepoint { self.policy.savepoint_keep_last } else { self.policy.keep_last };
+        let Some(keep) = keep else { return Err("no policy says so".to_owned()) };
+        let least = if self.policy.no_ha || snapshot.savepoint { keep } else { keep.max(2) };
+        // One from which Flink could not restore is worth less than the newest from which it can.
+        let least = if world.model.is_whole(snapshot) { least } else { 1 };
+        let is_alike = |other: &Snapshot| {
+            other.savepoint == snapshot.savepoint
+                && other.operators == snapshot.operators
+                && (snapshot.savepoint || dir_of(other) == dir_of(snapshot))
+        };
+        let newer = world.model.there().filter(|(_, other)| {
+            is_alike(other)
+                && other.retired.is_none()
+                && other.completed_at > snapshot.completed_at
+                && world.model.is_whole(other)
+        });
+        let newer = newer.count() as u32;
+        if newer < least {
+            return Err(format!("only {newer} newer ones stand for it, of {least}"));
+        }
+        Ok(())
+    }
+
+    /// Looks at everything.
+    pub(crate) fn check(&mut self, world: &World, may_be_displaced: bool) {
+        let real = files_of(world);
+        let quarantined: BTreeSet<String> = real.iter().filter_map(|path| original(path)).collect();
+        let in_place = |path: &str| {
+            let bytes = world.model.files.get(path);
+            bytes.is_some_and(|b| world.memory.contents(path).is_some_and(|real| real.as_ref() == b.as_ref()))
+        };
+        for (path, _) in &world.model.files {
+            if !real.contains(path) && !quarantined.contains(path) && !self.removed.contains(path) {
+                self.violations.push(format!("{path} is lost between two places"));
+            }
+        }
+        let mut wanted: BTreeSet<&String> = world.held().collect();
+        for (_, snapshot) in world.model.there() {
+            if snapshot.retired.is_none() {
+                wanted.extend(world.model.files_of(snapshot));
+            } else if !self.deletes {
+                for path in world.model.files_of(snapshot) {
+                    if !in_place(path) && !quarantined.contains(path) {
+                        let of = &snapshot.path;
+                        self.violations.push(format!("{path} is gone, and {of} cannot be brought back"));
+                    }
+                }
+            }
+        }
+        for path in wanted {
+            if in_place(path) {
+                continue;
+            }
+            let why = who_needs(path, world).unwrap_or_default();
+            if !quarantined.contains(path) {
+                self.violations.push(format!("LOST: {path}: {why}"));
+            } else if !may_be_displaced {
+                self.violations.push(format!("{path} is in quarantine although {why}"));
+            }
+        }
+    }
+}
+
+fn dir_of(snapshot: &Snapshot) -> String {
+    let chk = snapshot.path.trim_end_matches("/_metadata");
+    chk.rsplit_once('/').map_or(String::new(), |(dir, _)| dir.to_owned())
+}
+
+/// Says who needs a file in its place.
+fn who_needs(path: &str, world: &World) -> Option<String> {
+    if !world.model.needs_in_place(path) {
+        return world.held().any(|held| held == path).then(|| "a running job holds it".to_owned());
+    }
+    let by = world.model.there().find(|(_, s)| {
+        s.retired.is_none() && (s.path == path || s.needs.contains(path))
+    });
+    by.map(|(_, snapshot)| format!("{} needs it", snapshot.path))
+}
+
+/// Returns every file that there is.
+pub(crate) fn files_of(world: &World) -> BTreeSet<String> {
+    let snapshot = world.memory.snapshot().into_iter();
+    let files = snapshot.filter(|(_, (kind, _, _))| *kind == chksweep_store::EntryKind::File);
+    files.map(|(path, _)| text(&path)).collect()
+}

@@ -1,0 +1,101 @@
+//! Whether the record of each run tells the truth: read as plain JSON, with none of chksweep's code.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::flink::World;
+use crate::oracle::files_of;
+
+/// Returns what is wrong with the records.
+pub(crate) fn lies(world: &World) -> Vec<String> {
+    let files = files_of(world);
+    let mut lies = Vec::new();
+    let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for path in files.iter().filter(|path| path.contains("/.chksweep/runs/") && path.ends_with(".jsonl")) {
+        let Some(bytes) = world.memory.contents(path) else { continue };
+        let lines = match chained(&bytes) {
+            Ok(lines) => lines,
+            Err(why) => {
+                lies.push(format!("{path}: {why}"));
+                continue;
+            }
+        };
+        let run = path.rsplit('/').next().unwrap_or_default().trim_end_matches(".jsonl").to_owned();
+        told.entry(run).or_default().extend(intended(&lines));
+        lies.extend(misreported(&lines, world).into_iter().map(|why| format!("{path}: {why}")));
+    }
+    // What lies in a quarantine was announced before it was moved there.
+    for path in &files {
+        let Some((_, rest)) = path.split_once("/.chksweep/quarantine/") else { continue };
+        let Some((run, _)) = rest.split_once('/') else { continue };
+        let is_told = |to: &String| path == to || path.starts_with(&format!("{to}/"));
+        if !told.get(run).is_some_and(|to| to.iter().any(is_told)) {
+            lies.push(format!("{path} lies there and no record of its run says so"));
+        }
+    }
+    lies
+}
+
+fn plain(location: &str) -> String {
+    location.trim_start_matches("hdfs://ns").to_owned()
+}
+
+/// Parses the lines of a record, each of which must carry the digest of the one before. A torn end is no lie.
+fn chained(bytes: &[u8]) -> Result<Vec<Value>, String> {
+    let mut before = "0".repeat(64);
+    let mut lines = Vec::new();
+    for (number, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        if !line.ends_with(b"\n") {
+            break;
+        }
+        let value: Value = match serde_json::from_slice(line) {
+            Ok(value) => value,
+            Err(error) => return Err(format!("line {} is no JSON: {error}", number + 1)),
+        };
+        if value.get("prev").and_then(Value::as_str) != Some(before.as_str()) {
+            return Err(format!("line {} does not follow from the one before", number + 1));
+        }
+        before = Sha256::digest(line).iter().map(|byte| format!("{byte:02x}")).collect();
+        lines.push(value);
+    }
+    Ok(lines)
+}
+
+fn of_kind<'l>(lines: &'l [Value], kind: &'l str) -> impl Iterator<Item = &'l Value> {
+    lines.iter().filter(move |line| line.get("record").and_then(Value::as_str) == Some(kind))
+}
+
+fn field(value: &Value, name: &str) -> Option<String> {
+    value.get(name).and_then(Value::as_str).map(plain)
+}
+
+fn intended(lines: &[Value]) -> Vec<String> {
+    let paths = of_kind(lines, "intent").filter_map(|line| line.get("paths").and_then(Value::as_array));
+    paths.flatten().filter_map(|path| field(path, "to")).collect()
+}
+
+/// What a record says was done to a file for good must be so: who says purged or deleted, must not find it there.
+fn misreported(lines: &[Value], world: &World) -> Vec<String> {
+    let mut lies = Vec::new();
+    for line in of_kind(lines, "operation") {
+        let (operation, outcome) = (field(line, "operation"), field(line, "outcome"));
+        let (Some(operation), Some(outcome)) = (operation, outcome) else {
+            lies.push(format!("an operation without a name or outcome: {line}"));
+            continue;
+        };
+        if outcome != "done" {
+            continue;
+        }
+        let from = field(line, "from").unwrap_or_default();
+        let is_gone_for_good = matches!(operation.as_str(), "delete" | "trash" | "purge");
+        if is_gone_for_good && world.memory.contents(&from).is_some() {
+            lies.push(format!("{from} is told as {operation} and is there"));
+        }
+        if operation == "quarantine" && line.get("rule").is_none_or(Value::is_null) {
+            lies.push(format!("{from} was set aside and no rule is told"));
+        }
+    }
+    lies
+}
