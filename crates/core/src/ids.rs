@@ -18,6 +18,12 @@ impl JobId {
     pub fn parse(text: &[u8]) -> Option<Self> {
         parse_hex(text).map(Self)
     }
+
+    /// Returns whether this is `000…0`, which every application cluster with high availability used up to Flink 1.15:
+    /// several that share a root then run in one directory at the same time.
+    pub const fn is_zero(self) -> bool {
+        u128::from_be_bytes(self.0) == 0
+    }
 }
 
 fn parse_hex(text: &[u8]) -> Option<[u8; 16]> {

@@ -45,7 +45,7 @@ pub enum PlanError {
 ///
 /// Where a job that was declared dead is visibly not.
 pub fn plan(input: &PlanInput<'_>) -> Result<Plan, PlanError> {
-    let map = map::Map::new(input.inventory);
+    let map = map::Map::new(input);
     let snapshots = naming::snapshots(input);
     let naming = naming::Naming::new(input, &map, &snapshots);
     let liveness = liveness::Liveness::new(input, &map, &snapshots, &naming)?;

@@ -3,9 +3,10 @@
 //! A name means something only in its place: `shared` in a job directory is Flink's, `shared` in an unknown
 //! directory is somebody's. What has no meaning is [`Role::Unknown`] or [`Role::Opaque`], and is never swept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chksweep_core::layout::{self, DirectoryName};
+use chksweep_core::plan::PlanInput;
 use chksweep_core::{DirectoryId, Inventory, JobId, Listing, Location};
 
 /// What a directory is.
@@ -67,7 +68,14 @@ pub(crate) struct Map {
 }
 
 impl Map {
-    pub(crate) fn new(inventory: &Inventory) -> Self {
+    pub(crate) fn new(input: &PlanInput<'_>) -> Self {
+        let inventory = input.inventory;
+        // A directory may be listed whole as a candidate, and break when its metadata is looked for.
+        let unlisted: BTreeSet<Location> =
+            input.unlisted.iter().map(|(location, _)| input.equivalence.canonical(location)).collect();
+        let broke = |location: &Location| {
+            !unlisted.is_empty() && unlisted.contains(&input.equivalence.canonical(location))
+        };
         let mut map = Self {
             roles: Vec::with_capacity(inventory.directory_count()),
             owners: Vec::with_capacity(inventory.directory_count()),
@@ -89,7 +97,9 @@ impl Map {
             let within_partial = parent.is_some_and(|parent| map.is_partial(parent));
             map.roles.push(role);
             map.owners.push(owner);
-            map.partial.push(within_partial || directory.listing != Listing::Complete);
+            map.partial.push(
+                within_partial || directory.listing != Listing::Complete || broke(&directory.location),
+            );
         }
         map
     }
@@ -128,6 +138,13 @@ impl Map {
     /// Returns the job whose directory this directory is or lies in.
     pub(crate) fn job(&self, id: DirectoryId) -> Option<usize> {
         self.owner(id).and_then(|owner| self.job_directories.get(owner)).map(|directory| directory.job)
+    }
+
+    /// Returns whether no two runs write to a job directory at the same time: not so without a job level, nor under
+    /// the id that all application clusters once used.
+    pub(crate) fn is_of_one_run(&self, directory: JobDirectoryIndex) -> bool {
+        let job = self.job_directories.get(directory).and_then(|directory| self.jobs.get(directory.job));
+        job.and_then(|job| job.id).is_some_and(|id| !id.is_zero())
     }
 
     /// Returns whether the directory, or one that it lies in, could not be listed to the end.

@@ -16,6 +16,8 @@ pub(crate) struct Snapshot {
     pub(crate) bytes: Arc<[u8]>,
     /// The files that it needs, wherever they lie.
     pub(crate) needs: BTreeSet<String>,
+    /// Those of them that it can do without, once a sink has committed and deleted them.
+    pub(crate) committable: BTreeSet<String>,
     /// Which operators it has.
     pub(crate) operators: u8,
     /// Its number.
@@ -49,7 +51,7 @@ impl Model {
 
     /// Returns whether Flink could restore from it, if nobody had touched anything.
     pub(crate) fn is_whole(&self, snapshot: &Snapshot) -> bool {
-        snapshot.restorable && self.is_there(snapshot) && snapshot.needs.iter().all(|path| self.files.contains_key(path))
+        snapshot.restorable && self.is_there(snapshot) && snapshot.needs.difference(&snapshot.committable).all(|path| self.files.contains_key(path))
     }
 
     /// Returns the snapshots that Flink still has, by position.

@@ -158,7 +158,7 @@ impl Watch {
         if world.is_in_use(at) && world.was_read_since(at, now - recently) {
             return Err("a running job has begun from it and completed nothing since".to_owned());
         }
-        if self.policy.expire_jobs_after.is_some() && world.ended_directories().contains(&dir_of(snapshot)) {
+        if self.policy.expire_jobs_after.is_some() && world.has_ended(&dir_of(snapshot)) {
             return Ok(());
         }
         let keep = if snapshot.savepoint { self.policy.savepoint_keep_last } else { self.policy.keep_last };

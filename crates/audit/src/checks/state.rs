@@ -3,7 +3,7 @@
 
 use chksweep_core::layout::{self, DirectoryName};
 use chksweep_core::plan::{OperatorStateSearch, Rule};
-use chksweep_core::{DirectoryId, Kind, Timestamp};
+use chksweep_core::{DirectoryId, JobId, Kind, Timestamp};
 
 use super::place::{is_old_changelog, merged_job};
 use super::{Evidence, refuse_by_directory};
@@ -34,10 +34,15 @@ pub(super) fn check_unreferenced_shared(evidence: &Evidence<'_>, report: &mut Re
     }
 }
 
-/// Returns the mtime of the newest completed checkpoint beside this directory, less the slack.
+/// Returns the mtime of the newest completed checkpoint beside this directory, less the slack. There is none where the
+/// name of the job directory is no id, or the one that many clusters share: another run may be at work there.
 fn frontier_of(evidence: &Evidence<'_>, shared: DirectoryId) -> Option<Timestamp> {
     let view = &evidence.view;
     let job = view.location(shared).parent()?;
+    let id = JobId::parse(job.name())?;
+    if id == JobId([0; 16]) {
+        return None;
+    }
     let snapshots = evidence.snapshots.of_job(view, &job).iter();
     let newest =
         snapshots.filter(|one| one.checkpoint().is_some()).map(crate::snapshots::Snapshot::modified).max()?;

@@ -88,9 +88,15 @@ impl Facts {
     }
 
     /// Returns whether a checkpoint of the directory completed after a file was written, and passed it over.
+    ///
+    /// Where several runs may write at the same time, the checkpoint of one says nothing of what another will name: an
+    /// aborted checkpoint of the one takes the completed one of the other with it when their numbers meet.
     fn is_behind_frontier(&self, world: &World<'_>, directory: DirectoryId, modified: Timestamp) -> bool {
-        let newest = world.map.owner(directory).and_then(|owner| self.frontier.get(&owner));
-        newest.is_some_and(|newest| modified < newest.minus(world.input.policy.frontier_slack))
+        let Some(owner) = world.map.owner(directory) else { return false };
+        if !world.map.is_of_one_run(owner) {
+            return false;
+        }
+        self.frontier.get(&owner).is_some_and(|newest| modified < newest.minus(world.input.policy.frontier_slack))
     }
 
     /// Returns whether a checkpoint with a higher number, of the same lineage as the nearest lower one, completed

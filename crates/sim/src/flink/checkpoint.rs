@@ -188,6 +188,7 @@ impl World {
             path: path.clone(),
             bytes: Arc::from(bytes),
             needs,
+            committable: hidden.iter().map(|file| file.path.clone()).collect(),
             operators: self.jobs[at].operators,
             number: pending.number,
             restorable: named().all(|file| file.form != Form::Dangling),
@@ -330,10 +331,10 @@ impl World {
             let log = Keyed::Changelog { range, materialized, delta, materialization_id: 1, id: id() };
             writer = writer.subtask(1).managed_keyed(log);
         }
+        for (subtask, segment) in segments.into_iter().enumerate() {
+            writer = writer.subtask(subtask as i32 + 2).managed_keyed(Keyed::key_groups(segment));
+        }
         if job.backend == Backend::Merging && pending.kind == Kind::Checkpoint {
-            for (subtask, segment) in segments.into_iter().enumerate() {
-                writer = writer.subtask(subtask as i32 + 1).managed_keyed(Keyed::key_groups(segment));
-            }
             let (task_owned, shared) = (job.task_owned(), job.shared());
             let merging = FileMerging {
                 task_owned: format!("hdfs://ns{task_owned}").into(),

@@ -167,14 +167,9 @@ impl World {
         self.model.files.keys().any(|path| path.ends_with("/_metadata") && !whole(path))
     }
 
-    /// Returns the directories of jobs that have ended and will not come back.
-    pub(crate) fn ended_directories(&self) -> Vec<String> {
-        let ended = |dir: &str| self.jobs.iter().filter(|job| job.dir == dir).all(Job::is_ended);
-        let mut dirs: Vec<String> = self.jobs.iter().map(|job| job.dir.clone()).collect();
-        dirs.sort_unstable();
-        dirs.dedup();
-        dirs.retain(|dir| ended(dir) && !self.setting.fixed_id && self.setting.subdirectories);
-        dirs
+    /// Returns whether every job has ended that ever wrote to a directory.
+    pub(crate) fn has_ended(&self, dir: &str) -> bool {
+        self.jobs.iter().filter(|job| job.dir == dir).all(Job::is_ended)
     }
 
     fn location(&self, path: &str) -> Location {
