@@ -252,18 +252,38 @@ impl History {
         self.namenode.hub().world.calm_down();
         // A lock that a killed run left grows silent; then a look, a second one a day later, and what they sweep is
         // purged when its time is up.
-        for _ in 0..26 {
+        let mut held = true;
+        let expiry = self.settings.policy.expire_jobs_after.map_or(0, |age| age.0 / 86_400_000 + 12);
+        for _ in 0..26 + expiry {
             self.namenode.pass(Age::hours(25)).await;
-            self.one_that_lives(Wish::Run).await;
+            held = !matches!(self.one_that_lives(Wish::Run).await, End::Done { held: false, .. });
         }
         self.check();
+        let why = match self.one_that_lives(Wish::PlanAll).await {
+            End::Done { planned: Some(entries), .. } => entries,
+            _ => Vec::new(),
+        };
+        let rule = |path: &String| {
+            let location = format!("hdfs://ns{path}");
+            let covers = |entry: &&chksweep_core::plan::Entry| {
+                let at = entry.path.to_string();
+                location == at || location.starts_with(&format!("{at}/"))
+            };
+            why.iter().find(covers).map_or("not planned".to_owned(), |entry| format!("{:?}", entry.verdict.rule))
+        };
         let mut hub = self.namenode.hub();
-        let left = garbage(&hub.world);
-        let hopeless = hub.world.cannot_be_swept();
+        let is_swept = |path: &String| self.settings.roots.iter().any(|root| path.starts_with(&format!("{root}/")));
+        let lone_logs = self.settings.reference_roots.len() > 0 || !hub.world.setting.subdirectories;
+        // Running state waits for the death of its job, and a job none of whose own directories is swept is never
+        // proved dead; nor is one without a directory of its own.
+        let is_hopeless = |path: &String| lone_logs && rule(path) == "JobNotDead";
+        let left: Vec<String> =
+            garbage(&hub.world).into_iter().filter(is_swept).filter(|path| !is_hopeless(path)).collect();
+        // What is held back for a reason that it tells is for people to decide.
         if left.is_empty() {
             hub.counts.calm_ends += 1;
-        } else if self.settings.policy.brakes.max_sweep_ratio >= 1.0 && !hopeless {
-            let some: Vec<&String> = left.iter().take(5).collect();
+        } else if !held {
+            let some: Vec<String> = left.iter().take(5).map(|path| format!("{}:{path}", rule(path))).collect();
             let message = format!("{} files of garbage are left for ever, as {some:?}", left.len());
             hub.watch.violations.push(message);
         }
@@ -284,8 +304,14 @@ fn garbage(world: &World) -> Vec<String> {
     for (_, snapshot) in world.model.there() {
         needed.extend(world.model.files_of(snapshot));
     }
-    let is_own = |path: &String| path.contains("/.chksweep/") && !path.contains("/quarantine/");
-    files_of(world).into_iter().filter(|path| !is_own(path) && !needed.contains(path)).collect()
+    // A directory of file merging goes whole or not at all.
+    let mut kept: Vec<String> = world.model.there().flat_map(|(_, snapshot)| snapshot.directories.clone()).collect();
+    let directory = |path: &str| path.rsplit_once('/').map_or(String::new(), |(dir, _)| dir.to_owned());
+    kept.extend(needed.iter().map(|path| directory(path)).filter(|dir| dir.contains("/job_")));
+    let is_own = |path: &String| {
+        path.contains("/.Trash/") || path.contains("/.chksweep/") && !path.contains("/quarantine/")
+    };
+    files_of(world).into_iter().filter(|path| !is_own(path) && !needed.contains(path) && !kept.contains(&directory(path))).collect()
 }
 
 fn setting(dice: &mut Dice) -> Setting {

@@ -16,7 +16,9 @@ pub(crate) struct Snapshot {
     pub(crate) bytes: Arc<[u8]>,
     /// The files that it needs, wherever they lie.
     pub(crate) needs: BTreeSet<String>,
-    /// Those of them that it can do without, once a sink has committed and deleted them.
+    /// The directories of file merging that it names.
+    pub(crate) directories: Vec<String>,
+    /// Those of its files that it can do without, once a sink has committed and deleted them.
     pub(crate) committable: BTreeSet<String>,
     /// Which operators it has.
     pub(crate) operators: u8,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chksweep_core::plan::{Decision, Entry, PlanFileReader, PlanFileWriter, entries};
+use chksweep_core::plan::{Decision, Entry, PlanFileReader, PlanFileWriter, Severity, entries};
 use chksweep_core::policy::Policy;
 use chksweep_core::{Age, Equivalence, Location, Timestamp};
 use chksweep_engine::cancel::Cancel;
@@ -14,7 +14,7 @@ use chksweep_engine::quarantine::Selection;
 use chksweep_engine::run::RunError;
 use chksweep_engine::{MutateStores, Observer, Quiet};
 use chksweep_pipeline::{
-    Begin, Clock, PipelineError, Planned, Purging, Scope, Session, Surroundings, When, Who, carry_out,
+    Begin, Clock, PipelineError, Planned, Purging, Scope, Session, Standing, Surroundings, When, Who, carry_out,
 };
 use chksweep_store::{MutateStore, Resilient};
 
@@ -51,6 +51,8 @@ pub(crate) enum Wish {
     Run,
     /// `plan -o FILE`.
     Plan,
+    /// `plan --all`.
+    PlanAll,
     /// `apply FILE`.
     Apply(Vec<Entry>),
     /// `quarantine restore`.
@@ -63,7 +65,7 @@ pub(crate) enum Wish {
 #[derive(Debug)]
 pub(crate) enum End {
     /// Through to its end; with what was planned, where that was wished.
-    Done { what: String, planned: Option<Vec<Entry>>, rescued: u64 },
+    Done { what: String, planned: Option<Vec<Entry>>, rescued: u64, held: bool },
     /// It could not, and said why.
     Failed(String),
     /// Another run holds the lock.
@@ -149,16 +151,17 @@ impl Process<'_> {
 
     async fn try_work(&self, wish: Wish) -> Result<End, PipelineError> {
         let around = self.around();
-        if let Wish::Plan = wish {
+        if let Wish::Plan | Wish::PlanAll = wish {
             let now = around.clock.now();
             let when = When { now, as_of: now, check: ClockCheck::Enforce };
             let stores = self.stores().reading();
             let planned = chksweep_pipeline::dry_run(&around, self.scope(), stores, when).await?;
-            let planned = Some(approved(planned));
-            return Ok(End::Done { what: "planned".to_owned(), planned, rescued: 0 });
+            let all = matches!(wish, Wish::PlanAll);
+            let planned = Some(written(planned, |entry| all || entry.verdict.decision() == Decision::Sweep));
+            return Ok(End::Done { what: "planned".to_owned(), planned, rescued: 0, held: false });
         }
         let command = match &wish {
-            Wish::Run | Wish::Plan => "run",
+            Wish::Run | Wish::Plan | Wish::PlanAll => "run",
             Wish::Apply(_) => "apply",
             Wish::Restore(_) => "restore",
             Wish::Purge(_) => "purge",
@@ -185,8 +188,8 @@ impl Process<'_> {
 
     async fn carry(&self, around: &Surroundings, mut session: Session, wish: Wish) -> Result<End, PipelineError> {
         let (entries, may_purge) = match wish {
-            Wish::Run | Wish::Plan => match session.replanner().plan(around).await {
-                Ok(planned) => (approved(planned), true),
+            Wish::Run | Wish::Plan | Wish::PlanAll => match session.replanner().plan(around).await {
+                Ok(planned) => (written(planned, |entry| entry.verdict.decision() == Decision::Sweep), true),
                 Err(error) => {
                     session.finish(false).await?;
                     return Err(error);
@@ -197,7 +200,7 @@ impl Process<'_> {
                 let report = session.restore(around, |_, _| Some(selection), None).await;
                 session.finish(false).await?;
                 let what = format!("restored {:?}", report?.outcomes);
-                return Ok(End::Done { what, planned: None, rescued: 0 });
+                return Ok(End::Done { what, planned: None, rescued: 0, held: false });
             }
             Wish::Purge(selection) => {
                 let after = self.settings.purge_after;
@@ -207,17 +210,27 @@ impl Process<'_> {
                 let purged = purged?;
                 let rescued = purged.rescued.len() as u64;
                 let what = format!("purged {}, {} wait", purged.report.purged.len(), purged.report.waiting.len());
-                return Ok(End::Done { what, planned: None, rescued });
+                return Ok(End::Done { what, planned: None, rescued, held: false });
             }
         };
         let done = carry_out(around, session, &entries, Vec::new(), may_purge).await?;
         let after = done.purged.as_ref().map_or(0, |purged| purged.rescued.len());
         let rescued = (done.swept.rescued.len() + after) as u64;
+        let errors = done.swept.plan.problems.iter().filter(|problem| problem.severity == Severity::Error);
+        let errors: Vec<String> = errors.map(|problem| format!("{problem:?}")).collect();
+        let runs = done.purged.iter().flat_map(|purged| &purged.report.waiting);
+        let waiting: Vec<String> = runs.map(|run| format!("{}: {:?}", run.run_id, run.reasons)).collect();
+        let held = done.swept.standing != Standing::Clear || !errors.is_empty();
         let what = format!(
-            "swept {:?}, standing {:?}, brakes {:?}, clean {}",
-            done.swept.report.outcomes, done.swept.standing, done.swept.brakes, done.record.clean
+            "swept {:?}, standing {:?}, brakes {:?}, clean {}, errors {errors:?}, rescued {:?} {:?}, waiting {waiting:?}",
+            done.swept.report.outcomes,
+            done.swept.standing,
+            done.swept.brakes,
+            done.record.clean,
+            done.swept.rescued,
+            done.purged.as_ref().map(|purged| &purged.rescued),
         );
-        Ok(End::Done { what, planned: None, rescued })
+        Ok(End::Done { what, planned: None, rescued, held })
     }
 }
 
@@ -225,13 +238,12 @@ fn location(path: &str) -> Location {
     Location::from_parts(Some("hdfs"), Some("ns"), path.as_bytes())
 }
 
-/// What a plan sweeps, written to a plan file and read back.
-fn approved(planned: Planned) -> Vec<Entry> {
+/// What of a plan is wanted, written to a plan file and read back.
+fn written(planned: Planned, wanted: impl FnMut(&Entry) -> bool) -> Vec<Entry> {
     let inventory = planned.look.collected.inventory;
     let plan = planned.plan.into_plan();
     let mut writer = PlanFileWriter::new(Vec::new(), &plan.header).unwrap();
-    entries(&inventory, &plan.decisions, false, |entry| writer.entry(&entry).unwrap());
+    entries(&inventory, &plan.decisions, true, |entry| writer.entry(&entry).unwrap());
     let (_, bytes) = writer.finish(&plan.summary).unwrap();
-    let file = PlanFileReader::new(bytes.as_slice()).read(|entry| entry.verdict.decision() == Decision::Sweep);
-    file.unwrap().entries
+    PlanFileReader::new(bytes.as_slice()).read(wanted).unwrap().entries
 }

@@ -127,7 +127,7 @@ impl<'a> Index<'a> {
         }
         match &file.content {
             Ok(content) => {
-                self.by_directories(file, content, &mut found);
+                self.by_directories(eyes, file, content, &mut found).await;
                 self.by_uuids(&content.other_uuids, &mut found);
                 self.by_files(eyes, file, content, &mut found).await;
             }
@@ -160,7 +160,13 @@ impl<'a> Index<'a> {
         }
     }
 
-    fn by_directories(&self, file: &MetadataFile, content: &Content, found: &mut BTreeMap<Id, Why>) {
+    async fn by_directories(
+        &self,
+        eyes: &Eyes,
+        file: &MetadataFile,
+        content: &Content,
+        found: &mut BTreeMap<Id, Why>,
+    ) {
         let mut directories: Vec<Location> = Vec::new();
         for directory in &content.directories {
             directories.extend(meanings(file, directory));
@@ -176,7 +182,13 @@ impl<'a> Index<'a> {
             }
         }
         for directory in &content.directories {
-            for id in self.by_directory_name.get(directory.name()).map_or(&[][..], Vec::as_slice) {
+            let ids = self.by_directory_name.get(directory.name()).map_or(&[][..], Vec::as_slice);
+            // As for a plan, the last component counts only where the path itself leads to nothing: clusters that
+            // share a job id have directories of one name, and what is swept again each night is never purged.
+            if ids.is_empty() || self.any_exists(eyes, &meanings(file, directory)).await {
+                continue;
+            }
+            for id in ids {
                 found.entry(*id).or_insert(Why::Directory);
             }
         }

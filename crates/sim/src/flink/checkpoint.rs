@@ -79,9 +79,10 @@ impl World {
             (Kind::Checkpoint, _) => job.base.iter().chain(&job.unnamed).cloned().collect(),
         };
         if matches!(backend, Backend::RocksDb | Backend::WriteAhead) && !names.is_empty() && self.dice.one_in(2) {
-            // A compaction made some of it useless.
-            names.remove(self.dice.index(names.len()));
+            let useless = names[self.dice.index(names.len())].path.clone();
+            self.jobs[at].dropped.insert(useless);
         }
+        names.retain(|file| !self.jobs[at].dropped.contains(&file.path));
         self.say(|| format!("job {at} triggers {dir}"));
         let pending = Pending { number, since, kind, dir, left, names, written: Vec::new(), staged: None };
         self.jobs[at].pending.push(pending);
@@ -188,6 +189,7 @@ impl World {
             path: path.clone(),
             bytes: Arc::from(bytes),
             needs,
+            directories: self.merged_directories(at, pending.kind),
             committable: hidden.iter().map(|file| file.path.clone()).collect(),
             operators: self.jobs[at].operators,
             number: pending.number,
@@ -208,6 +210,11 @@ impl World {
         self.states.push(State { backend, reusable, exclusive, native_savepoint });
         self.say(|| format!("job {at} completes {path}"));
         if pending.kind == Kind::Checkpoint {
+            // One that was triggered earlier has no place behind a later one.
+            let is_late = |other: &Pending| other.kind == Kind::Checkpoint && other.number < pending.number;
+            while let Some(late) = self.jobs[at].pending.iter().position(is_late) {
+                self.abort(at, late);
+            }
             self.confirm(at, position, &pending, &hidden);
         }
     }
@@ -292,6 +299,12 @@ impl World {
         }
     }
 
+    fn merged_directories(&self, at: usize, kind: Kind) -> Vec<String> {
+        let job = &self.jobs[at];
+        let names_any = job.backend == Backend::Merging && kind == Kind::Checkpoint;
+        if names_any { vec![job.task_owned(), job.shared()] } else { Vec::new() }
+    }
+
     /// The bytes of the metadata.
     fn metadata(&self, at: usize, which: usize) -> Vec<u8> {
         let job = &self.jobs[at];
@@ -303,7 +316,7 @@ impl World {
             Kind::Canonical => MetadataWriter::new(version, number).canonical_savepoint(),
             Kind::Native => MetadataWriter::new(version, number).native_savepoint(),
         };
-        let mut writer = writer.operator([job.operators; 16]).subtask(0);
+        let mut writer = writer.operator([job.operators; 16]).parallelism(100, 128).subtask(0);
         let mut logs = Vec::new();
         let mut segments = Vec::new();
         for file in pending.names.iter().chain(&pending.written) {
@@ -335,12 +348,8 @@ impl World {
             writer = writer.subtask(subtask as i32 + 2).managed_keyed(Keyed::key_groups(segment));
         }
         if job.backend == Backend::Merging && pending.kind == Kind::Checkpoint {
-            let (task_owned, shared) = (job.task_owned(), job.shared());
-            let merging = FileMerging {
-                task_owned: format!("hdfs://ns{task_owned}").into(),
-                shared: format!("hdfs://ns{shared}").into(),
-                is_empty: true,
-            };
+            let [task_owned, shared] = [job.task_owned(), job.shared()].map(|dir| format!("hdfs://ns{dir}").into());
+            let merging = FileMerging { task_owned, shared, is_empty: true };
             let states: Vec<OperatorState> = Vec::new();
             let handle = OperatorHandle { states, merging: Some(merging), stream: Stream::EmptySegment };
             writer = writer.operator([job.operators + 100; 16]).subtask(0).managed_operator(handle);

@@ -57,6 +57,8 @@ pub(super) struct Job {
     pub(super) todo: VecDeque<Todo>,
     /// Directories of aborted checkpoints that a task may still write to.
     pub(super) late: Vec<String>,
+    /// Files that compactions have made useless: no later checkpoint takes them over.
+    pub(super) dropped: BTreeSet<String>,
     /// Files that are open, and since when.
     pub(super) opened: Vec<(String, Timestamp)>,
 }
@@ -101,9 +103,11 @@ impl World {
         }
         let pending = job.pending.iter().flat_map(|pending| pending.written.iter());
         let own = job.base.iter().chain(&job.unnamed).chain(pending).map(|file| &file.path);
-        let begun_from = job.restored.filter(|_| job.fresh);
-        let restored = begun_from.into_iter().flat_map(|at| self.model.files_of(&self.model.snapshots[at]));
-        Box::new(own.chain(restored).filter(|path| self.model.files.contains_key(*path)))
+        // Of several jobs that run in one directory, against all advice, one takes the other's `chk-N` away; what
+        // lay there is nobody's then.
+        let crowded = !self.setting.subdirectories || self.setting.fixed_id;
+        let is_spoilt = move |path: &&String| crowded && path.contains("/chk-");
+        Box::new(own.filter(|path| self.model.files.contains_key(*path)).filter(move |path| !is_spoilt(path)))
     }
 
     /// Lets a job do one thing.

@@ -156,15 +156,11 @@ impl World {
 
     /// Returns whether any file of a snapshot was read since then, as HDFS remembers it.
     pub(crate) fn was_read_since(&self, snapshot: usize, then: i64) -> bool {
-        let needs = &self.model.snapshots[snapshot].needs;
-        needs.iter().any(|path| self.read_at.get(path).is_some_and(|at| at.0 >= then))
-    }
-
-    /// Returns whether something lies there that chksweep rightly never understands, or that holds it back for ever.
-    pub(crate) fn cannot_be_swept(&self) -> bool {
-        // Metadata that was written in place and never finished may name anything.
-        let whole = |path: &String| self.model.there().any(|(_, snapshot)| snapshot.path == *path);
-        self.model.files.keys().any(|path| path.ends_with("/_metadata") && !whole(path))
+        let state = &self.states[snapshot];
+        // What operator state holds chksweep reads itself, so that nothing is told by it.
+        let telling = |file: &&StateFile| !matches!(file.form, backend::Form::Payload | backend::Form::Hidden);
+        let files = state.reusable.iter().chain(&state.exclusive).filter(telling);
+        files.map(|file| &file.path).any(|path| self.read_at.get(path).is_some_and(|at| at.0 >= then))
     }
 
     /// Returns whether every job has ended that ever wrote to a directory.

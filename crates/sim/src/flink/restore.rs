@@ -76,7 +76,7 @@ impl World {
         let Some(root) = self.dice.pick(&roots).cloned() else { return };
         let dir = self.directory_of(&root, &id);
         let log_root = self.setting.changelog_root.clone().unwrap_or(root);
-        let log = format!("{}/dstl", self.directory_of(&log_root, &id));
+        let log = format!("{log_root}/{id}/dstl");
         let backend = match from {
             Some((at, _)) if self.dice.percent(85) => self.states[at].backend,
             // Restored by another backend: from a canonical savepoint any, else changelog on top.
@@ -118,6 +118,7 @@ impl World {
             stuck_until: Timestamp(0),
             todo: VecDeque::new(),
             late: Vec::new(),
+            dropped: BTreeSet::new(),
             opened: Vec::new(),
         });
         let at = self.jobs.len() - 1;
@@ -167,7 +168,8 @@ impl World {
         let changes_backend = state.backend != self.jobs[at].backend;
         let mut reusable = state.reusable;
         if changes_backend {
-            // The whole snapshot counts as materialized.
+            // The whole snapshot counts as materialized; a sink is not part of it.
+            reusable.retain(|file| file.form != Form::Hidden);
             reusable.extend(state.exclusive.into_iter().filter(|file| file.form != Form::Payload));
         }
         let canonical = self.model.snapshots[snapshot].savepoint && !state.native_savepoint;
