@@ -83,7 +83,9 @@ impl Guards {
             };
             jobs.extend(Map::innermost(input.inventory, home).and_then(|id| map.job(id)));
             // Under a reference root it is a job of the same id that cannot be read.
-            jobs.extend(layout::job_of(home).and_then(|id| map.jobs.iter().position(|job| job.id == Some(id))));
+            jobs.extend(
+                layout::job_of(home).and_then(|id| map.jobs.iter().position(|job| job.id == Some(id))),
+            );
             self.problems.push(Problem::error(
                 "unreadable-metadata",
                 Some(path),

@@ -97,9 +97,8 @@ impl Map {
             let within_partial = parent.is_some_and(|parent| map.is_partial(parent));
             map.roles.push(role);
             map.owners.push(owner);
-            map.partial.push(
-                within_partial || directory.listing != Listing::Complete || broke(&directory.location),
-            );
+            map.partial
+                .push(within_partial || directory.listing != Listing::Complete || broke(&directory.location));
         }
         map
     }

@@ -82,7 +82,7 @@ impl History {
             let hours = self.dice.between(0, 80);
             self.namenode.pass(Age::hours(hours)).await;
         }
-        if self.dice.one_in(6) {
+        if self.regime == Regime::Natural && self.dice.one_in(6) {
             self.calm_end().await;
         }
         self.end()
@@ -161,12 +161,14 @@ impl History {
         let hub = self.namenode.hub();
         let files = files_of(&hub.world);
         drop(hub);
-        let inside: Vec<&String> = files.iter().filter(|path| path.contains("/.chksweep/quarantine/")).collect();
+        let inside: Vec<&String> =
+            files.iter().filter(|path| path.contains("/.chksweep/quarantine/")).collect();
         let some = self.dice.pick(&inside).map(|path| (*path).clone());
         let Some(path) = some.filter(|_| self.dice.one_in(2)) else {
             return Selection { all: true, ..Selection::default() };
         };
-        let run = path.split("/quarantine/").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+        let run =
+            path.split("/quarantine/").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
         Selection { runs: vec![run.to_owned()], ..Selection::default() }
     }
 
@@ -187,7 +189,10 @@ impl History {
     }
 
     fn death(&mut self) -> Death {
-        let calls = self.dice.one_in(3).then(|| if self.dice.one_in(2) { self.dice.between(1, 60) } else { self.dice.between(1, 700) });
+        let calls = self
+            .dice
+            .one_in(3)
+            .then(|| if self.dice.one_in(2) { self.dice.between(1, 60) } else { self.dice.between(1, 700) });
         Death::after(calls)
     }
 
@@ -239,7 +244,9 @@ impl History {
         hub.counts.runs += 1;
         match end {
             End::Killed => hub.counts.kills += 1,
-            End::Refused(why) => hub.watch.violations.push(format!("the checker refuses our own plan: {why}")),
+            End::Refused(why) => {
+                hub.watch.violations.push(format!("the checker refuses our own plan: {why}"))
+            }
             End::Done { rescued, .. } => hub.counts.rescued += rescued,
             End::Failed(_) | End::Locked => {}
         }
@@ -269,21 +276,40 @@ impl History {
                 let at = entry.path.to_string();
                 location == at || location.starts_with(&format!("{at}/"))
             };
-            why.iter().find(covers).map_or("not planned".to_owned(), |entry| format!("{:?}", entry.verdict.rule))
+            why.iter()
+                .find(covers)
+                .map_or("not planned".to_owned(), |entry| format!("{:?}", entry.verdict.rule))
         };
         let mut hub = self.namenode.hub();
-        let is_swept = |path: &String| self.settings.roots.iter().any(|root| path.starts_with(&format!("{root}/")));
-        let lone_logs = self.settings.reference_roots.len() > 0 || !hub.world.setting.subdirectories;
-        // Running state waits for the death of its job, and a job none of whose own directories is swept is never
-        // proved dead; nor is one without a directory of its own.
-        let is_hopeless = |path: &String| lone_logs && rule(path) == "JobNotDead";
+        let is_swept =
+            |path: &String| self.settings.roots.iter().any(|root| path.starts_with(&format!("{root}/")));
+        let setting = &hub.world.setting;
+        let savepoint = hub.world.model.there().any(|(_, snapshot)| snapshot.savepoint);
+        let undead = !self.settings.reference_roots.is_empty()
+            || !setting.subdirectories
+            || setting.fixed_id
+            || savepoint;
+        // Running state waits for the death of its job and of all who use it. A job none of whose own directories
+        // is swept is never proved dead, nor is one without a directory or an id of its own, nor the job of a
+        // savepoint. Once an empty `shared` is gone, a log that could not be moved with it is nobody's, and a `chk-N`
+        // looks like that of a Flink which had no `shared`.
+        let is_alone = |path: &String| {
+            let job = path.split("/dstl/").next().unwrap_or_default();
+            path.contains("/dstl/") && !hub.world.memory.exists(format!("{job}/shared"))
+        };
+        let is_hopeless = |path: &String| match rule(path).as_str() {
+            "JobNotDead" => undead || is_alone(path),
+            "UnknownName" => path.contains("/chk-"),
+            _ => false,
+        };
         let left: Vec<String> =
             garbage(&hub.world).into_iter().filter(is_swept).filter(|path| !is_hopeless(path)).collect();
         // What is held back for a reason that it tells is for people to decide.
         if left.is_empty() {
             hub.counts.calm_ends += 1;
         } else if !held {
-            let some: Vec<String> = left.iter().take(5).map(|path| format!("{}:{path}", rule(path))).collect();
+            let some: Vec<String> =
+                left.iter().take(5).map(|path| format!("{}:{path}", rule(path))).collect();
             let message = format!("{} files of garbage are left for ever, as {some:?}", left.len());
             hub.watch.violations.push(message);
         }
@@ -294,7 +320,11 @@ impl History {
         let mut counts = std::mem::take(&mut hub.counts);
         counts.histories = 1;
         counts.snapshots = hub.world.model.there().count() as u64;
-        Outcome { violations: std::mem::take(&mut hub.watch.violations), counts, trace: hub.world.trace.take() }
+        Outcome {
+            violations: std::mem::take(&mut hub.watch.violations),
+            counts,
+            trace: hub.world.trace.take(),
+        }
     }
 }
 
@@ -305,13 +335,17 @@ fn garbage(world: &World) -> Vec<String> {
         needed.extend(world.model.files_of(snapshot));
     }
     // A directory of file merging goes whole or not at all.
-    let mut kept: Vec<String> = world.model.there().flat_map(|(_, snapshot)| snapshot.directories.clone()).collect();
+    let mut kept: Vec<String> =
+        world.model.there().flat_map(|(_, snapshot)| snapshot.directories.clone()).collect();
     let directory = |path: &str| path.rsplit_once('/').map_or(String::new(), |(dir, _)| dir.to_owned());
     kept.extend(needed.iter().map(|path| directory(path)).filter(|dir| dir.contains("/job_")));
     let is_own = |path: &String| {
         path.contains("/.Trash/") || path.contains("/.chksweep/") && !path.contains("/quarantine/")
     };
-    files_of(world).into_iter().filter(|path| !is_own(path) && !needed.contains(path) && !kept.contains(&directory(path))).collect()
+    files_of(world)
+        .into_iter()
+        .filter(|path| !is_own(path) && !needed.contains(path) && !kept.contains(&directory(path)))
+        .collect()
 }
 
 fn setting(dice: &mut Dice) -> Setting {

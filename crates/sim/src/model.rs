@@ -53,7 +53,9 @@ impl Model {
 
     /// Returns whether Flink could restore from it, if nobody had touched anything.
     pub(crate) fn is_whole(&self, snapshot: &Snapshot) -> bool {
-        snapshot.restorable && self.is_there(snapshot) && snapshot.needs.difference(&snapshot.committable).all(|path| self.files.contains_key(path))
+        snapshot.restorable
+            && self.is_there(snapshot)
+            && snapshot.needs.difference(&snapshot.committable).all(|path| self.files.contains_key(path))
     }
 
     /// Returns the snapshots that Flink still has, by position.

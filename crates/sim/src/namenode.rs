@@ -367,7 +367,13 @@ impl Hub {
         self.watch.before(call, path, &self.world)
     }
 
-    fn end_change(&mut self, call: Call, path: &Location, to: Option<&Location>, before: crate::oracle::Before) {
+    fn end_change(
+        &mut self,
+        call: Call,
+        path: &Location,
+        to: Option<&Location>,
+        before: crate::oracle::Before,
+    ) {
         let Self { watch, world, counts, .. } = self;
         watch.after(call, path, to, before, world, counts);
     }

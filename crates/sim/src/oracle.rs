@@ -9,8 +9,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chksweep_core::policy::Policy;
 use chksweep_core::Location;
+use chksweep_core::policy::Policy;
 use chksweep_store::Call;
 
 use crate::flink::World;
@@ -55,16 +55,23 @@ impl Watch {
     pub(crate) fn before(&mut self, call: Call, path: &Location, world: &World) -> Before {
         let path = text(path);
         let place = |path: &str| original(path).unwrap_or_else(|| path.to_owned());
+        // What lies there instead of what Flink wrote at that place last is of no interest: numbers come again.
+        let is_it = |path: &str, place: &str| {
+            let wrote = world.model.files.get(place);
+            wrote.is_some_and(|w| world.memory.contents(path).is_some_and(|c| c.as_ref() == w.as_ref()))
+        };
         if world.memory.contents(&path).is_some() {
             let place = place(&path);
-            return Before { files: vec![(path, place)] };
+            let files = if is_it(&path, &place) { vec![(path, place)] } else { Vec::new() };
+            return Before { files };
         }
         if !matches!(call, Call::Rename | Call::DeleteTree) {
             return Before::default();
         }
         let below = format!("{path}/");
         let files = files_of(world).into_iter().filter(|file| file.starts_with(&below));
-        Before { files: files.map(|file| (file.clone(), place(&file))).collect() }
+        let files = files.map(|file| (file.clone(), place(&file)));
+        Before { files: files.filter(|(file, place)| is_it(file, place)).collect() }
     }
 
     pub(crate) fn after(
@@ -234,9 +241,8 @@ fn who_needs(path: &str, world: &World) -> Option<String> {
     if !world.model.needs_in_place(path) {
         return world.held().any(|held| held == path).then(|| "a running job holds it".to_owned());
     }
-    let by = world.model.there().find(|(_, s)| {
-        s.retired.is_none() && (s.path == path || s.needs.contains(path))
-    });
+    let by =
+        world.model.there().find(|(_, s)| s.retired.is_none() && (s.path == path || s.needs.contains(path)));
     by.map(|(_, snapshot)| format!("{} needs it", snapshot.path))
 }
 

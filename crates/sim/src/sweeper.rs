@@ -14,7 +14,8 @@ use chksweep_engine::quarantine::Selection;
 use chksweep_engine::run::RunError;
 use chksweep_engine::{MutateStores, Observer, Quiet};
 use chksweep_pipeline::{
-    Begin, Clock, PipelineError, Planned, Purging, Scope, Session, Standing, Surroundings, When, Who, carry_out,
+    Begin, Clock, PipelineError, Planned, Purging, Scope, Session, Standing, Surroundings, When, Who,
+    carry_out,
 };
 use chksweep_store::{MutateStore, Resilient};
 
@@ -186,7 +187,12 @@ impl Process<'_> {
         }
     }
 
-    async fn carry(&self, around: &Surroundings, mut session: Session, wish: Wish) -> Result<End, PipelineError> {
+    async fn carry(
+        &self,
+        around: &Surroundings,
+        mut session: Session,
+        wish: Wish,
+    ) -> Result<End, PipelineError> {
         let (entries, may_purge) = match wish {
             Wish::Run | Wish::Plan | Wish::PlanAll => match session.replanner().plan(around).await {
                 Ok(planned) => (written(planned, |entry| entry.verdict.decision() == Decision::Sweep), true),
@@ -209,7 +215,8 @@ impl Process<'_> {
                 session.finish(false).await?;
                 let purged = purged?;
                 let rescued = purged.rescued.len() as u64;
-                let what = format!("purged {}, {} wait", purged.report.purged.len(), purged.report.waiting.len());
+                let what =
+                    format!("purged {}, {} wait", purged.report.purged.len(), purged.report.waiting.len());
                 return Ok(End::Done { what, planned: None, rescued, held: false });
             }
         };

@@ -124,9 +124,11 @@ impl Absent {
     }
 }
 
-/// Returns whether a checkpoint completed before the listing began, so that all its files were there.
+/// Returns whether a checkpoint completed before the listing began, so that all its files were there. Its time alone
+/// does not tell where the clock that looks goes ahead: it must have been seen by that listing as well.
 fn was_listed(view: &View<'_>, snapshot: &Snapshot<'_>) -> bool {
     snapshot.modified() < view.input.looked_at.min(view.input.as_of)
+        && view.input.inventory.find(&snapshot.file.location).is_some()
 }
 
 /// References, and how many of them lead nowhere.

@@ -90,6 +90,9 @@ fn emptied(world: &World<'_>, facts: &Facts, kept_of_job: &[bool], id: Directory
     let role = world.map.role(id);
     match role {
         Role::Unknown | Role::Opaque => Verdict::new(Rule::UnknownName),
+        Role::Checkpoint(_) if facts.metadata(world, id) == MetadataState::Appeared => {
+            Verdict::new(Rule::InProgress)
+        }
         Role::Checkpoint(_) | Role::ForStProbe => {
             let young = world.young(world.input.inventory.directory(id).modified);
             young.unwrap_or(Verdict::new(Rule::EmptyDirectory))
@@ -99,7 +102,9 @@ fn emptied(world: &World<'_>, facts: &Facts, kept_of_job: &[bool], id: Directory
                 incomplete_savepoint_held(world, id).unwrap_or(Verdict::new(Rule::IncompleteSavepoint))
             }
             // Its `_metadata` is being retired and was all there was: the directory follows in a later run.
-            MetadataState::Readable | MetadataState::Unreadable => Verdict::new(Rule::Structure),
+            MetadataState::Readable | MetadataState::Unreadable | MetadataState::Appeared => {
+                Verdict::new(Rule::Structure)
+            }
         },
         // With files in it, it goes with them; without, as any empty directory of its job.
         Role::ForStAttempt | Role::ForStDatabase | Role::Merged if holds_files(world, id) => {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chksweep_core::layout::{self, FileName};
-use chksweep_core::plan::{Decision, OperatorStateSearch, Rule, Verdict};
-use chksweep_core::{DirectoryId, File, FileId, Kind, OperatorId, Timestamp};
+use chksweep_core::plan::{Decision, OperatorStateSearch, Place, Rule, Verdict};
+use chksweep_core::{DirectoryId, File, FileId, Kind, NameRef, OperatorId, Timestamp};
 
 use super::World;
 use crate::liveness::{JobsByDigits, seen_before};
@@ -21,6 +21,9 @@ pub(super) enum MetadataState {
     Readable,
     /// It is there, and could not be read.
     Unreadable,
+    /// It was not there when the directory was listed, and was when metadata was looked for: what was listed is that
+    /// of a checkpoint that was just being completed.
+    Appeared,
 }
 
 /// What is worked out once for all files.
@@ -31,6 +34,8 @@ pub(super) struct Facts {
     frontier: BTreeMap<JobDirectoryIndex, Timestamp>,
     /// What was read of each listed metadata file: more than once where it changed in between.
     by_file: BTreeMap<FileId, Vec<usize>>,
+    /// Directories in which metadata appeared after they were listed.
+    appeared: BTreeSet<DirectoryId>,
     /// Job directories in which write-ahead sinks were not ruled out.
     unsearched: Vec<bool>,
 }
@@ -47,6 +52,7 @@ impl Facts {
             completed: BTreeMap::new(),
             frontier: BTreeMap::new(),
             by_file: BTreeMap::new(),
+            appeared: appeared(world),
             unsearched: unsearched(world),
         };
         for (at, snapshot) in world.snapshots.iter().enumerate() {
@@ -80,7 +86,8 @@ impl Facts {
 
     pub(super) fn metadata(&self, world: &World<'_>, directory: DirectoryId) -> MetadataState {
         let inventory = world.input.inventory;
-        match inventory.find_file(directory, chksweep_core::NameRef::new(layout::METADATA)) {
+        match inventory.find_file(directory, NameRef::new(layout::METADATA)) {
+            None if self.appeared.contains(&directory) => MetadataState::Appeared,
             None => MetadataState::Absent,
             Some(file) if self.by_file.contains_key(&file) => MetadataState::Readable,
             Some(_) => MetadataState::Unreadable,
@@ -96,7 +103,9 @@ impl Facts {
         if !world.map.is_of_one_run(owner) {
             return false;
         }
-        self.frontier.get(&owner).is_some_and(|newest| modified < newest.minus(world.input.policy.frontier_slack))
+        self.frontier
+            .get(&owner)
+            .is_some_and(|newest| modified < newest.minus(world.input.policy.frontier_slack))
     }
 
     /// Returns whether a checkpoint with a higher number, of the same lineage as the nearest lower one, completed
@@ -344,6 +353,7 @@ impl<'a> CheckpointPlace<'a> {
         let young = self.world.young(file.modified);
         match (self.metadata, young) {
             (MetadataState::Unreadable, _) => Verdict::new(Rule::UnreadableMetadata),
+            (MetadataState::Appeared, _) => Verdict::new(Rule::InProgress),
             (_, Some(young)) => young,
             (MetadataState::Readable, None) => Verdict::new(Rule::UnreferencedExclusive),
             (MetadataState::Absent, None) if self.old_layout => Verdict::new(Rule::UnknownName),
@@ -354,6 +364,16 @@ impl<'a> CheckpointPlace<'a> {
             }
         }
     }
+}
+
+fn appeared(world: &World<'_>) -> BTreeSet<DirectoryId> {
+    let inventory = world.input.inventory;
+    let metadata = world.input.metadata.iter().filter(|file| file.place == Place::Sweep);
+    let directories = metadata.filter_map(|file| {
+        let directory = inventory.find_directory(&file.location.parent()?)?;
+        inventory.find_file(directory, NameRef::new(file.location.name())).is_none().then_some(directory)
+    });
+    directories.collect()
 }
 
 /// Flink 1.4 and older made no `shared` and wrote metadata elsewhere: nothing tells that such a checkpoint was
@@ -392,6 +412,7 @@ impl<'a> SavepointPlace<'a> {
                 Verdict::new(Rule::UnreadableMetadata)
             }
             (FileName::Staging, _) => staging(self.world, file),
+            (FileName::State(_), MetadataState::Appeared) => Verdict::new(Rule::InProgress),
             (FileName::State(_), MetadataState::Readable) => Verdict::new(Rule::Savepoint),
             (FileName::State(_), MetadataState::Absent) => {
                 self.held.unwrap_or(Verdict::new(Rule::IncompleteSavepoint))

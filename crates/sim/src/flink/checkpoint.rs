@@ -78,7 +78,10 @@ impl World {
             (Kind::Checkpoint, Backend::WriteAhead) => job.base.clone(),
             (Kind::Checkpoint, _) => job.base.iter().chain(&job.unnamed).cloned().collect(),
         };
-        if matches!(backend, Backend::RocksDb | Backend::WriteAhead) && !names.is_empty() && self.dice.one_in(2) {
+        if matches!(backend, Backend::RocksDb | Backend::WriteAhead)
+            && !names.is_empty()
+            && self.dice.one_in(2)
+        {
             let useless = names[self.dice.index(names.len())].path.clone();
             self.jobs[at].dropped.insert(useless);
         }
@@ -202,7 +205,10 @@ impl World {
         let native_savepoint = pending.kind == Kind::Native;
         let is_reusable = |file: &&StateFile| {
             native_savepoint
-                || matches!(file.form, Form::Absolute | Form::Dangling | Form::Segment | Form::Log | Form::Hidden)
+                || matches!(
+                    file.form,
+                    Form::Absolute | Form::Dangling | Form::Segment | Form::Log | Form::Hidden
+                )
         };
         let reusable: Vec<StateFile> = named().filter(is_reusable).cloned().collect();
         let exclusive = named().filter(|file| !is_reusable(file)).cloned().collect();
@@ -237,7 +243,8 @@ impl World {
         match job.backend {
             Backend::RocksDb | Backend::WriteAhead => {
                 let named = pending.names.iter().chain(&pending.written);
-                job.base = named.filter(|f| matches!(f.form, Form::Absolute | Form::Dangling)).cloned().collect();
+                job.base =
+                    named.filter(|f| matches!(f.form, Form::Absolute | Form::Dangling)).cloned().collect();
             }
             Backend::HashMap => job.base.clear(),
             // These go on with the files that they have.
@@ -348,7 +355,8 @@ impl World {
             writer = writer.subtask(subtask as i32 + 2).managed_keyed(Keyed::key_groups(segment));
         }
         if job.backend == Backend::Merging && pending.kind == Kind::Checkpoint {
-            let [task_owned, shared] = [job.task_owned(), job.shared()].map(|dir| format!("hdfs://ns{dir}").into());
+            let [task_owned, shared] =
+                [job.task_owned(), job.shared()].map(|dir| format!("hdfs://ns{dir}").into());
             let merging = FileMerging { task_owned, shared, is_empty: true };
             let states: Vec<OperatorState> = Vec::new();
             let handle = OperatorHandle { states, merging: Some(merging), stream: Stream::EmptySegment };

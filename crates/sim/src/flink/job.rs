@@ -57,6 +57,8 @@ pub(super) struct Job {
     pub(super) todo: VecDeque<Todo>,
     /// Directories of aborted checkpoints that a task may still write to.
     pub(super) late: Vec<String>,
+    /// What of that it took over.
+    pub(super) taken_over: Vec<StateFile>,
     /// Files that compactions have made useless: no later checkpoint takes them over.
     pub(super) dropped: BTreeSet<String>,
     /// Files that are open, and since when.
@@ -224,8 +226,13 @@ impl World {
         let db = self.jobs[at].shared();
         let merged = self.make(&db, Form::Absolute);
         self.jobs[at].registered.insert(merged.path.clone());
-        let mut live: Vec<StateFile> =
-            self.jobs[at].base.drain(..).collect::<Vec<_>>().into_iter().chain(std::mem::take(&mut self.jobs[at].unnamed)).collect();
+        let mut live: Vec<StateFile> = self.jobs[at]
+            .base
+            .drain(..)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .chain(std::mem::take(&mut self.jobs[at].unnamed))
+            .collect();
         for _ in 0..2 {
             if live.is_empty() {
                 break;
@@ -283,7 +290,8 @@ impl World {
         self.close_files(at);
         let now = self.now();
         let back = self.setting.high_availability && !self.calm && self.dice.percent(80);
-        let hours = if self.dice.one_in(3) { self.dice.between(24 * 5, 24 * 20) } else { self.dice.below(48) };
+        let hours =
+            if self.dice.one_in(3) { self.dice.between(24 * 5, 24 * 20) } else { self.dice.below(48) };
         let until = now.plus(Age::hours(hours));
         let job = &mut self.jobs[at];
         job.todo.clear();
@@ -291,7 +299,9 @@ impl World {
         job.pending.clear();
         job.life = if back { Life::Suspended(until) } else { Life::Ended };
         job.next_at = until;
-        self.say(|| format!("job {at} crashes{}", if back { format!(", back at {until}") } else { String::new() }));
+        self.say(|| {
+            format!("job {at} crashes{}", if back { format!(", back at {until}") } else { String::new() })
+        });
     }
 
     pub(super) fn end(&mut self, at: usize) {
@@ -304,8 +314,11 @@ impl World {
             self.abort(at, 0);
         }
         let delete = self.dice.one_in(2);
-        self.say(|| format!("job {at} is cancelled{}", if delete { ", and its checkpoints deleted" } else { "" }));
-        let (base, unnamed) = (std::mem::take(&mut self.jobs[at].base), std::mem::take(&mut self.jobs[at].unnamed));
+        self.say(|| {
+            format!("job {at} is cancelled{}", if delete { ", and its checkpoints deleted" } else { "" })
+        });
+        let (base, unnamed) =
+            (std::mem::take(&mut self.jobs[at].base), std::mem::take(&mut self.jobs[at].unnamed));
         if delete {
             while let Some(old) = self.jobs[at].retained.pop_front() {
                 self.subsume(at, old);
@@ -314,7 +327,10 @@ impl World {
         // What was registered and is of no use to what stays.
         let used = self.uses(at);
         for file in base.into_iter().chain(unnamed) {
-            if self.jobs[at].registered.contains(&file.path) && !used.contains(&file.path) && self.dice.percent(70) {
+            if self.jobs[at].registered.contains(&file.path)
+                && !used.contains(&file.path)
+                && self.dice.percent(70)
+            {
                 self.jobs[at].todo.push_back(Todo::Delete(file.path));
             }
         }

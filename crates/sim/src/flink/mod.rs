@@ -92,7 +92,18 @@ impl World {
         }
         let user_at = memory.now();
         let model = Model::default();
-        Self { memory, model, trace, setting, states: Vec::new(), jobs: Vec::new(), dice, read_at: BTreeMap::new(), user_at, calm: false }
+        Self {
+            memory,
+            model,
+            trace,
+            setting,
+            states: Vec::new(),
+            jobs: Vec::new(),
+            dice,
+            read_at: BTreeMap::new(),
+            user_at,
+            calm: false,
+        }
     }
 
     fn now(&self) -> Timestamp {
@@ -158,7 +169,8 @@ impl World {
     pub(crate) fn was_read_since(&self, snapshot: usize, then: i64) -> bool {
         let state = &self.states[snapshot];
         // What operator state holds chksweep reads itself, so that nothing is told by it.
-        let telling = |file: &&StateFile| !matches!(file.form, backend::Form::Payload | backend::Form::Hidden);
+        let telling =
+            |file: &&StateFile| !matches!(file.form, backend::Form::Payload | backend::Form::Hidden);
         let files = state.reusable.iter().chain(&state.exclusive).filter(telling);
         files.map(|file| &file.path).any(|path| self.read_at.get(path).is_some_and(|at| at.0 >= then))
     }

@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, VecDeque};
 
 use chksweep_core::{Age, Timestamp};
 
+use super::World;
 use super::backend::{Backend, Form, StateFile};
 use super::job::{Job, Life};
-use super::World;
 
 /// How many jobs a history has at the most.
 const MOST_JOBS: usize = 7;
@@ -118,6 +118,7 @@ impl World {
             stuck_until: Timestamp(0),
             todo: VecDeque::new(),
             late: Vec::new(),
+            taken_over: Vec::new(),
             dropped: BTreeSet::new(),
             opened: Vec::new(),
         });
@@ -141,8 +142,12 @@ impl World {
 
     /// A job begins from what another has left, or from a savepoint.
     fn restore(&mut self) {
-        let living: BTreeSet<usize> =
-            self.jobs.iter().filter(|job| !job.is_ended()).flat_map(|job| job.retained.iter().copied()).collect();
+        let living: BTreeSet<usize> = self
+            .jobs
+            .iter()
+            .filter(|job| !job.is_ended())
+            .flat_map(|job| job.retained.iter().copied())
+            .collect();
         let free = |at: &usize| {
             let snapshot = &self.model.snapshots[*at];
             // What a running job keeps is not given away; what a policy set aside is not there.
@@ -187,6 +192,7 @@ impl World {
             job.retained.push_back(snapshot);
             job.registered.extend(reusable.iter().filter(|f| f.form != Form::Hidden).map(|f| f.path.clone()));
         }
+        self.jobs[at].taken_over.clone_from(&reusable);
         self.begin_from(at, reusable);
     }
 
@@ -253,11 +259,12 @@ impl World {
         };
         self.read(snapshot);
         // What of it the job had taken over before, it takes over again.
-        let claimed = self.jobs[at].restored == Some(snapshot);
-        if claimed {
-            return;
-        }
-        let reusable = self.states[snapshot].reusable.clone();
+        let begun_from_it = self.jobs[at].restored == Some(snapshot);
+        let reusable = if begun_from_it {
+            self.jobs[at].taken_over.clone()
+        } else {
+            self.states[snapshot].reusable.clone()
+        };
         self.begin_from(at, reusable);
     }
 }
