@@ -42,6 +42,7 @@ impl FileSystems {
         let options = HdfsOptions {
             principal: settings.text("kerberos-principal"),
             keytab: settings.text("kerberos-keytab").map(Into::into),
+            known_as: settings.text("known-as"),
             ..HdfsOptions::default()
         };
         let concurrency = u32::try_from(settings.concurrency()?).unwrap_or(u32::MAX);

@@ -19,6 +19,7 @@ use chksweep_engine::quarantine::{
 };
 use chksweep_engine::records::records;
 use chksweep_engine::run::{Run, RunError, RunOptions};
+use chksweep_engine::trust::TrustError;
 use chksweep_engine::{MutateStores, clock, looks};
 use futures::FutureExt;
 use serde::Serialize;
@@ -432,6 +433,16 @@ fn policy_digest(scope: &Scope) -> String {
     })
 }
 
+/// Returns what to do about files of chksweep that others may write to.
+pub(crate) fn trust_hint(error: &TrustError) -> String {
+    match error {
+        TrustError::Untrusted { hint, .. } => hint.clone(),
+        TrustError::Store(source) => {
+            store_hint(source).unwrap_or("`chksweep check` tells what is missing").to_owned()
+        }
+    }
+}
+
 /// Returns the failure of a run that could not begin or end.
 pub(crate) fn not_begun(error: RunError) -> Failure {
     let hint = match &error {
@@ -445,6 +456,10 @@ pub(crate) fn not_begun(error: RunError) -> Failure {
         RunError::Lock(LockError::Store(source))
         | RunError::Store(source)
         | RunError::Clock(ClockError::Store(source)) => store_hint(source),
+        RunError::Trust(trust) => {
+            let hint = trust_hint(trust);
+            return Failure::new(Exit::Failed, error).context("nothing was changed").hint(hint);
+        }
         RunError::Clock(ClockError::Skew { .. }) => Some("set the clock of this machine; ages rest on it"),
         RunError::Lock(LockError::Lost { .. }) | RunError::Journal(_) => None,
         RunError::Options(_) => return Failure::new(Exit::Usage, error),

@@ -24,6 +24,7 @@ mod settle;
 pub mod stores;
 #[cfg(test)]
 mod testing;
+pub mod trust;
 
 pub use collected::{Collected, QuarantinedFile, QuarantinedRun};
 pub use events::{Event, Observer, Quiet};

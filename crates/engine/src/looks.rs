@@ -17,7 +17,7 @@ use chksweep_core::{Equivalence, Location};
 use chksweep_store::{ErrorKind, MutateStore, ReadStore, StoreError};
 use sha2::{Digest as _, Sha256};
 
-use crate::own;
+use crate::{own, trust};
 
 /// The name of the record in `.chksweep`.
 const LOOKS: &[u8] = b"looks.json";
@@ -57,9 +57,15 @@ pub fn load_local(path: &Path) -> (Looks, Option<Problem>) {
     }
 }
 
-/// Reads the record beside a root; an empty one where there is none, and a problem where it cannot be read.
+/// Reads the record beside a root; an empty one where there is none, and a problem where it cannot be read, or
+/// another may have written it.
 pub async fn load_stored(store: &dyn ReadStore, root: &Location) -> (Looks, Option<Problem>) {
     let path = stored_path(root);
+    match trust::of_path(store, root, &path).await {
+        Ok(()) => {}
+        Err(error) if error.is_absence() => return (Looks::default(), None),
+        Err(error) => return ignored(&path.to_string(), &error.to_string()),
+    }
     match store.read(&path, LIMIT).await {
         Ok(bytes) => parse(&bytes, &path.to_string()),
         Err(error) if error.kind == ErrorKind::NotFound => (Looks::default(), None),

@@ -6,16 +6,17 @@
 
 use std::time::Duration;
 
-use chksweep_core::Location;
+use chksweep_core::{Location, Timestamp};
 use chksweep_store::{ErrorKind, Operation, StoreError};
 use hdfs_native::Client;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::client::HdfsOptions;
 use crate::config::{Authentication, ConfigError, HadoopConfig};
+use crate::credentials::{Credentials, Proof};
 use crate::error::is_about_gssapi;
 use crate::guard::guarded;
-use crate::routes::{Backend, Route, client};
+use crate::routes::{Backend, Route, Routes, client};
 
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -23,6 +24,53 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How long a single NameNode is tried that refuses connections or is a standby. Nobody takes over from it, and
 /// more often than it restarts it is a wrong address.
 const LONE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Makes the clients for a store. With Kerberos that asks GSSAPI who this user is, and GSSAPI may ask a KDC that is
+/// gone: so it is done where it holds up nobody, and given up when the time is over.
+pub(crate) async fn routes(
+    url: &Location,
+    config: &HadoopConfig,
+    options: &HdfsOptions,
+) -> Result<Routes, StoreError> {
+    let (at, config, options) = (url.clone(), config.clone(), options.clone());
+    let deadline = options.deadline;
+    let made = tokio::task::spawn_blocking(move || Routes::of(&at, &config, &options));
+    match tokio::time::timeout(deadline, made).await {
+        Ok(Ok(routes)) => routes.map_err(|error| misconfigured(url, &error)),
+        Ok(Err(error)) => Err(failed(ErrorKind::Other, url, &error.to_string())),
+        Err(_elapsed) => Err(failed(ErrorKind::TimedOut, url, &no_kdc(deadline))),
+    }
+}
+
+/// Looks at a keytab that somebody named, before anybody is asked: GSSAPI says badly what is wrong with it.
+pub(crate) fn check_keytab(
+    url: &Location,
+    config: &HadoopConfig,
+    options: &HdfsOptions,
+) -> Result<(), StoreError> {
+    if options.keytab.is_none() {
+        return Ok(());
+    }
+    let found = Credentials::find(config, options, now());
+    found.map(drop).map_err(|missing| failed(ErrorKind::Unauthenticated, url, &missing.to_string()))
+}
+
+/// The clock of this machine, for the times in tickets.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tickets are good by the clock of this machine, and only told of"
+)]
+pub(crate) fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
+    Timestamp(i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX))
+}
+
+fn no_kdc(deadline: Duration) -> String {
+    format!(
+        "Kerberos did not answer within {}s: is a KDC of the realm up, and is it the one in krb5.conf (KRB5_CONFIG)?",
+        deadline.as_secs()
+    )
+}
 
 /// Waits until a NameNode of this route answers.
 pub(crate) async fn reach(
@@ -112,7 +160,7 @@ impl Asked<'_> {
                 self.options.deadline.as_secs()
             ),
             ErrorKind::Unreachable => self.unreachable(said, &addresses),
-            ErrorKind::Unauthenticated => Self::unauthenticated(said),
+            ErrorKind::Unauthenticated => self.unauthenticated(said),
             ErrorKind::Busy if self.addresses.len() < 2 && is_standby(error) => format!(
                 "{addresses} is a standby NameNode: write the nameservice instead (`hdfs://<nameservice>/…`), so \
                  that the active one is found"
@@ -151,11 +199,24 @@ impl Asked<'_> {
         )
     }
 
-    fn unauthenticated(said: &str) -> String {
+    fn unauthenticated(&self, said: &str) -> String {
         if is_about_gssapi(said) {
             return "libgssapi_krb5.so.2 cannot be loaded, and Kerberos needs it: install libgssapi-krb5-2 \
                     (Debian) or krb5-libs (RHEL)"
                 .to_owned();
+        }
+        // What lies on this machine tells more than GSSAPI does.
+        match Credentials::find(self.config, self.options, now()) {
+            Err(missing) => return format!("not authenticated: {missing} ({said})"),
+            Ok(Credentials { proof: Proof::Keytab(keytab), name, .. }) => {
+                let name = name.unwrap_or_default();
+                return format!(
+                    "not authenticated ({said}) as `{name}` by the keytab {}: is this the principal as the KDC knows \
+                     it, is the keytab its newest (`kinit -kt` tells), and is the KDC in krb5.conf up?",
+                    keytab.display()
+                );
+            }
+            Ok(_) => {}
         }
         format!(
             "not authenticated ({said}): run `kinit`, or give a principal and a keytab; `klist` shows whether \
