@@ -26,12 +26,31 @@ pub(crate) struct Contents<'a> {
     pub(crate) all: bool,
 }
 
-/// Writes a plan file, and returns its digest. The file appears whole, for its owner alone.
+/// Refuses a place where no plan file is put: a device, a directory, or a symbolic link, which somebody may have
+/// planted. A regular file is replaced.
+///
+/// # Errors
+///
+/// When something else than a regular file stands there.
+pub(crate) fn check_place(path: &Path) -> Outcome<()> {
+    match fs::symlink_metadata(path) {
+        Ok(there) if !there.is_file() => {
+            let what = if there.is_symlink() { "a symbolic link" } else { "no regular file" };
+            Err(Failure::usage(format_args!("no plan is written to `{}`: it is {what}", path.display()))
+                .hint("name a regular file, or one that does not exist"))
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Writes a plan file, and returns its digest. The file appears whole, for its owner alone, in the place of the
+/// regular file that stood there.
 ///
 /// # Errors
 ///
 /// When it cannot be written.
 pub(crate) fn write(path: &Path, contents: Contents<'_>) -> Outcome<String> {
+    check_place(path)?;
     write_file(path, contents).map_err(|error| {
         Failure::new(Exit::Failed, error).context(format!("writing the plan to `{}`", path.display()))
     })

@@ -21,6 +21,8 @@ pub mod quarantine;
 pub mod records;
 pub mod run;
 mod settle;
+pub mod snapshots;
+pub mod state;
 pub mod stores;
 #[cfg(test)]
 mod testing;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use chksweep_core::Location;
 use chksweep_store::{ErrorKind, Operation, StoreError};
 use hdfs_native::Client;
+use tokio::time::Instant;
 
 use crate::config::HadoopConfig;
 use crate::connect::{check_keytab, now, reach, routes};
@@ -83,10 +84,12 @@ impl HdfsStore {
     ) -> Result<Self, StoreError> {
         silence_guarded_panics();
         check_keytab(url, config, options)?;
+        let start = Instant::now();
         let routes = routes(url, config, options).await?;
         let store = Self { root: url.with_path(b"/"), routes, user: None };
         let route = store.at(url, Operation::Connect)?.route;
-        reach(route, url, config, options).await?;
+        let left = options.deadline.saturating_sub(start.elapsed());
+        reach(route, url, config, &HdfsOptions { deadline: left, ..options.clone() }).await?;
         // Only by now there is a ticket where a keytab got one.
         let found = || Credentials::find(config, options, now()).ok().and_then(|found| found.user());
         Ok(Self { user: options.known_as.clone().or_else(found), ..store })

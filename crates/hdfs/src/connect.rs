@@ -32,13 +32,20 @@ pub(crate) async fn routes(
     config: &HadoopConfig,
     options: &HdfsOptions,
 ) -> Result<Routes, StoreError> {
-    let (at, config, options) = (url.clone(), config.clone(), options.clone());
-    let deadline = options.deadline;
-    let made = tokio::task::spawn_blocking(move || Routes::of(&at, &config, &options));
-    match tokio::time::timeout(deadline, made).await {
-        Ok(Ok(routes)) => routes.map_err(|error| misconfigured(url, &error)),
+    let (at, its_config, its_options) = (url.clone(), config.clone(), options.clone());
+    blocking(url, options, move || Routes::of(&at, &its_config, &its_options)).await
+}
+
+/// Makes clients where it holds up nobody.
+async fn blocking<T: Send + 'static>(
+    url: &Location,
+    options: &HdfsOptions,
+    work: impl FnOnce() -> Result<T, ConfigError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(options.deadline, tokio::task::spawn_blocking(work)).await {
+        Ok(Ok(made)) => made.map_err(|error| misconfigured(url, &error)),
         Ok(Err(error)) => Err(failed(ErrorKind::Other, url, &error.to_string())),
-        Err(_elapsed) => Err(failed(ErrorKind::TimedOut, url, &no_kdc(deadline))),
+        Err(_elapsed) => Err(failed(ErrorKind::TimedOut, url, &no_kdc(options.deadline))),
     }
 }
 
@@ -83,8 +90,10 @@ pub(crate) async fn reach(
         Backend::Client { url, addresses, .. } => (url, addresses),
         Backend::Refused(why) => return Err(failed(ErrorKind::Unsupported, url, why)),
     };
-    let asked = Asked { url, name, addresses, config, options };
-    let probe = asked.probe().map_err(|error| misconfigured(url, &error))?;
+    let asked = Asked { url, addresses, config, options };
+    let settings = asked.settings().map_err(|error| misconfigured(url, &error))?;
+    let (its_name, its_options) = (name.clone(), options.clone());
+    let probe = blocking(url, options, move || client(&its_name, settings, &its_options)).await?;
     asked.until_answered(&probe).await
 }
 
@@ -101,19 +110,18 @@ fn failed(kind: ErrorKind, url: &Location, message: &str) -> StoreError {
 /// Who is asked, and all that an answer to a person needs.
 struct Asked<'a> {
     url: &'a Location,
-    name: &'a str,
     addresses: &'a [String],
     config: &'a HadoopConfig,
     options: &'a HdfsOptions,
 }
 
 impl Asked<'_> {
-    /// Makes a client that tries each NameNode once.
-    fn probe(&self) -> Result<Client, ConfigError> {
+    /// The settings of a client that tries each NameNode once.
+    fn settings(&self) -> Result<Vec<(String, String)>, ConfigError> {
         let mut settings = self.config.client_settings()?;
         let switches = self.addresses.len().saturating_sub(1);
         settings.push(("dfs.client.failover.max.attempts".to_owned(), switches.to_string()));
-        client(self.name, settings, self.options)
+        Ok(settings)
     }
 
     async fn until_answered(&self, probe: &Client) -> Result<(), StoreError> {
@@ -189,6 +197,16 @@ impl Asked<'_> {
             return format!(
                 "{addresses} closed the connection: it may want Kerberos, and hadoop.security.authentication is \
                  not `kerberos` in {}; or another service listens there",
+                self.place()
+            );
+        }
+        if said.contains("lookup address") {
+            let known = self.config.nameservices().unwrap_or_default();
+            let names: Vec<&str> = known.iter().map(|nameservice| nameservice.name.as_str()).collect();
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            return format!(
+                "{addresses} cannot be reached ({said}): this is neither a host that the name service of this machine \
+                 knows, nor a nameservice of the Hadoop configuration (those are: {names}), which comes from {}",
                 self.place()
             );
         }

@@ -54,6 +54,23 @@ impl ReadStore for HdfsStore {
         })
     }
 
+    async fn snapshots(&self, directory: &Location) -> Result<Vec<String>, StoreError> {
+        let at = self.at_live(directory, Operation::List)?;
+        let within = format!("{}/.snapshot", at.path.trim_end_matches('/'));
+        let entries = at.client.list_status_iter(&within, false);
+        let mut names = Vec::new();
+        loop {
+            let next = guarded(Operation::List, directory, async { entries.next().await.transpose() }).await;
+            match next {
+                Ok(Some(status)) => names.extend(status.path.rsplit('/').next().map(str::to_owned)),
+                Ok(None) => return Ok(names),
+                // No snapshots may be taken of it.
+                Err(error) if error.kind == ErrorKind::NotFound => return Ok(Vec::new()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     async fn open(&self, path: &Location) -> Result<Box<dyn Reader>, StoreError> {
         Ok(Box::new(self.reader(path).await?))
     }

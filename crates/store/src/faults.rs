@@ -212,6 +212,10 @@ impl<S: ReadStore> ReadStore for Faulty<S> {
         self.faults.run(Call::Stat, directory, self.inner.usage(directory)).await
     }
 
+    async fn snapshots(&self, directory: &Location) -> Result<Vec<String>, StoreError> {
+        self.faults.run(Call::List, directory, self.inner.snapshots(directory)).await
+    }
+
     async fn open(&self, path: &Location) -> Result<Box<dyn Reader>, StoreError> {
         let inner = self.faults.run(Call::Open, path, self.inner.open(path)).await?;
         Ok(Box::new(FaultyReader { inner, path: path.clone(), faults: self.faults.clone() }))

@@ -51,6 +51,8 @@ struct State {
     denied: BTreeMap<Vec<u8>, Denied>,
     /// Owners and modes that are not the usual ones.
     owned: BTreeMap<Vec<u8>, (String, u16)>,
+    /// The names of the snapshots of a directory.
+    snapshots: BTreeMap<Vec<u8>, Vec<String>>,
     trash: Option<String>,
     safe_mode: bool,
     page: usize,
@@ -72,6 +74,7 @@ impl MemoryStore {
             now: FIRST_MOMENT,
             denied: BTreeMap::new(),
             owned: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
             trash: None,
             safe_mode: false,
             page: PAGE,
@@ -241,6 +244,11 @@ impl ReadStore for MemoryStore {
         let (names, space) = node.usage();
         let names_allowed = node.as_directory().and_then(|directory| directory.quota);
         Ok(Usage { names, names_allowed, space, space_allowed: None })
+    }
+
+    async fn snapshots(&self, directory: &Location) -> Result<Vec<String>, StoreError> {
+        let inner = self.path(directory, Operation::List)?;
+        Ok(self.lock().snapshots.get(inner).cloned().unwrap_or_default())
     }
 
     async fn open(&self, path: &Location) -> Result<Box<dyn Reader>, StoreError> {

@@ -125,6 +125,16 @@ pub trait ReadStore: Debug + Send + Sync {
         Err(StoreError::new(ErrorKind::Unsupported, Operation::Stat, directory, message))
     }
 
+    /// Returns the names of the snapshots that were taken of a directory; none where none can be.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` where the store has no snapshots; otherwise as [`ReadStore::list`].
+    async fn snapshots(&self, directory: &Location) -> Result<Vec<String>, StoreError> {
+        let message = "this store has no snapshots";
+        Err(StoreError::new(ErrorKind::Unsupported, Operation::List, directory, message))
+    }
+
     /// Opens a file for reading.
     ///
     /// # Errors
@@ -193,6 +203,10 @@ impl<S: ReadStore + ?Sized> ReadStore for Arc<S> {
 
     async fn usage(&self, directory: &Location) -> Result<Usage, StoreError> {
         (**self).usage(directory).await
+    }
+
+    async fn snapshots(&self, directory: &Location) -> Result<Vec<String>, StoreError> {
+        (**self).snapshots(directory).await
     }
 
     async fn open(&self, path: &Location) -> Result<Box<dyn Reader>, StoreError> {

@@ -102,6 +102,11 @@ impl<S: ReadStore> ReadStore for Recording<S> {
         self.inner.usage(directory).await
     }
 
+    async fn snapshots(&self, directory: &Location) -> Result<Vec<String>, StoreError> {
+        self.log.add(Call::List, directory, None);
+        self.inner.snapshots(directory).await
+    }
+
     async fn open(&self, path: &Location) -> Result<Box<dyn Reader>, StoreError> {
         self.log.add(Call::Open, path, None);
         self.inner.open(path).await

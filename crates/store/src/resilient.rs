@@ -221,6 +221,12 @@ impl<S: ReadStore> ReadStore for Resilient<S> {
         self.retry(add_up).await
     }
 
+    async fn snapshots(&self, directory: &Location) -> Result<Vec<String>, StoreError> {
+        let list =
+            || Self::within(self.patience.call, Operation::List, directory, self.inner.snapshots(directory));
+        self.retry(list).await
+    }
+
     async fn open(&self, path: &Location) -> Result<Box<dyn Reader>, StoreError> {
         let open = || Self::within(self.patience.call, Operation::Read, path, self.inner.open(path));
         let inner = self.retry(open).await?;

@@ -208,6 +208,10 @@ impl<S: ReadStore> ReadStore for Throttled<S> {
         self.turnstile.run(Kind::Long, self.inner.usage(directory)).await
     }
 
+    async fn snapshots(&self, directory: &Location) -> Result<Vec<String>, StoreError> {
+        self.turnstile.run(Kind::Look, self.inner.snapshots(directory)).await
+    }
+
     async fn open(&self, path: &Location) -> Result<Box<dyn Reader>, StoreError> {
         self.turnstile.run(Kind::Look, self.inner.open(path)).await
     }

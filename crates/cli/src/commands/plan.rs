@@ -35,8 +35,9 @@ struct Document<'a> {
 /// Plans, and shows the plan.
 pub(crate) async fn run(args: &PlanArgs, context: &Context) -> Outcome {
     let scope = Scope::from_settings(context)?;
-    let planned = pipeline::dry_run(context, scope, args.as_of).await?;
     let output = args.output.as_deref();
+    output.map_or(Ok(()), planfile::check_place)?;
+    let planned = pipeline::dry_run(context, scope, args.as_of).await?;
     show(planned, context, Options { output, all: args.all, detailed_exitcode: args.detailed_exitcode })
 }
 

@@ -1,6 +1,7 @@
 //! `run --execute`: plan, apply and purge what is due, in one unattended pass.
 
 use chksweep_core::plan::Decision;
+use chksweep_engine::state;
 
 use crate::app::Context;
 use crate::args::RunArgs;
@@ -46,10 +47,9 @@ async fn planned(
     pipeline::remember(context, &first);
     let inventory = first.look.collected.inventory;
     let mut plan = first.plan.into_plan();
-    let directory = context.settings.state_dir()?.join("plans");
-    std::fs::create_dir_all(&directory)
-        .map_err(|error| Failure::failed(format_args!("making `{}`: {error}", directory.display())))?;
-    let path = directory.join(format!("{run_id}.jsonl.zst"));
+    let path = context.settings.state_dir()?.join("plans").join(format!("{run_id}.jsonl.zst"));
+    state::make_for(&path)
+        .map_err(|error| Failure::failed(error).context("making the directory for plans of runs"))?;
     plan.summary.plan = Some(path.display().to_string());
     let digest = planfile::write(&path, Contents { plan: &plan, inventory: &inventory, all: args.all })?;
     tracing::info!(plan = %path.display(), digest, "the plan is written");
