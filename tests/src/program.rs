@@ -35,6 +35,14 @@ impl Chksweep {
     /// # Errors
     /// When it cannot be started.
     pub fn run<A: AsRef<str>>(&self, args: &[A]) -> Result<Output> {
+        self.run_with(&[], args)
+    }
+
+    /// As [`Chksweep::run`], with environment variables.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn run_with<A: AsRef<str>>(&self, variables: &[(&str, &str)], args: &[A]) -> Result<Output> {
         let mut command = Command::new(&self.binary);
         command.args(args.iter().map(AsRef::as_ref)).env("XDG_STATE_HOME", self.state.path());
         command
@@ -44,6 +52,7 @@ impl Chksweep {
         if let Some(conf) = &self.hadoop_conf {
             command.env("HADOOP_CONF_DIR", conf);
         }
+        command.envs(variables.iter().copied());
         command.output().context("starting chksweep")
     }
 

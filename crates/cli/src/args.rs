@@ -92,7 +92,7 @@ pub(crate) enum Command {
     /// What is pinned
     #[command(after_help = "Example:\n  chksweep pins hdfs:///flink/checkpoints")]
     Pins(RootsArgs),
-    /// Is all as a run needs it: configuration, credentials, clock, rights, quota. Looks only
+    /// Is all as a run needs it: credentials, clock, rights, quota and more. Looks only
     #[command(after_help = "Example:\n  chksweep check hdfs:///flink/checkpoints")]
     Check(CheckArgs),
     /// A plan, for people (not available in this version)

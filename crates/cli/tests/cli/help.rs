@@ -50,7 +50,7 @@ fn the_commands_are_listed() {
       pin          Protect a job, checkpoint or path
       unpin        Stop protecting a job, checkpoint or path
       pins         What is pinned
-      check        Is all as a run needs it: configuration, credentials, clock, rights, quota. Looks only
+      check        Is all as a run needs it: credentials, clock, rights, quota and more. Looks only
       report       A plan, for people (not available in this version)
       config       The configuration
       audit        The records of runs
