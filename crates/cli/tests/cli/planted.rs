@@ -135,3 +135,34 @@ fn links_below_a_root_are_neither_followed_nor_moved() {
         "the rest is swept"
     );
 }
+
+#[test]
+fn what_lies_in_a_trash_is_never_swept() {
+    let sandbox = Sandbox::with_job();
+    let dead = "c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0";
+    let left = "66666666-6666-4666-8666-666666666666";
+    let mut trashed = Vec::new();
+    for trash in ["r/.Trash/Current/r", "r/user/x/.Trash/261126000000/r"] {
+        let metadata =
+            chksweep_testkit::metadata_writer::MetadataWriter::v4(1).checkpoint().operator([9; 16]).bytes();
+        for (name, content) in
+            [(format!("shared/{left}"), &b"1"[..]), ("chk-1/_metadata".to_owned(), &metadata)]
+        {
+            let path = format!("{trash}/{dead}/{name}");
+            sandbox.put(&path, content, 2000);
+            trashed.push(path);
+        }
+        for directory in ["shared", "chk-1", ""] {
+            sandbox.age(&format!("{trash}/{dead}/{directory}"), 2000);
+        }
+    }
+    let mut words = SWEEP.to_vec();
+    words.extend(["--dead-job", dead]);
+    let text = sandbox.run(&words);
+    assert!(text.starts_with("exit 0"), "{text}");
+    assert!(trashed.iter().all(|path| sandbox.exists(path)), "{text}");
+    assert!(
+        !sandbox.exists(&format!("r/{JOB}/shared/22222222-2222-4222-8222-222222222222")),
+        "the rest is swept"
+    );
+}
