@@ -30,6 +30,11 @@ impl Chksweep {
         Ok(Chksweep { binary, state, hadoop_conf: hdfs.map(|hdfs| hdfs.conf_dir().to_owned()) })
     }
 
+    /// Where the program is, for who starts it otherwise.
+    pub fn binary(&self) -> &std::path::Path {
+        &self.binary
+    }
+
     /// Runs a command, whatever it ends with.
     ///
     /// # Errors
