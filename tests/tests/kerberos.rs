@@ -24,8 +24,8 @@ struct Secure {
 }
 
 impl Secure {
-    fn start(options: Options) -> Result<Secure> {
-        let hdfs = MiniHdfs::start(&options)?;
+    fn start(options: &Options) -> Result<Secure> {
+        let hdfs = MiniHdfs::start(options)?;
         hdfs.command("mkdir /flink 700")?;
         hdfs.command("chown /flink gc")?;
         let chksweep = Chksweep::new(Some(&hdfs))?;
@@ -151,7 +151,7 @@ fn assert_swept(secure: &Secure) -> Result<()> {
 
 #[test]
 fn with_privacy_each_way_to_be_known_works_and_each_mistake_is_named() -> Result<()> {
-    let secure = Secure::start(Options::new().kerberos(&["gc", "alice"]))?;
+    let secure = Secure::start(&Options::new().kerberos(&["gc", "alice"]))?;
     let root = secure.hdfs.location(ROOT);
     put_garbage(&secure.hdfs)?;
 
@@ -224,7 +224,7 @@ fn elsewhere(line: &str, port: u16) -> String {
 
 #[test]
 fn a_ticket_that_has_expired_is_named_with_integrity() -> Result<()> {
-    let secure = Secure::start(Options::new().kerberos(&["gc"]).option(&["--rpc-protection", "integrity"]))?;
+    let secure = Secure::start(&Options::new().kerberos(&["gc"]).option(&["--rpc-protection", "integrity"]))?;
     let root = secure.hdfs.location(ROOT);
     let cache = secure.cache("ticket");
     let short = secure.changed_krb5_conf(|line| match line.trim() {
@@ -232,7 +232,7 @@ fn a_ticket_that_has_expired_is_named_with_integrity() -> Result<()> {
         _ => line.to_owned(),
     })?;
     secure.get_ticket(&cache, &[("KRB5_CONFIG", &short)])?;
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     loop {
         let output = secure.run(&[("KRB5CCNAME", &cache)], &["check", &root])?;
         if told(&output).contains("has expired at") {
@@ -254,7 +254,7 @@ fn a_ticket_that_has_expired_is_named_with_integrity() -> Result<()> {
 #[test]
 fn a_pair_with_authentication_only_is_swept_before_and_after_a_failover() -> Result<()> {
     let options = Options::new().ha().kerberos(&["gc"]).option(&["--rpc-protection", "authentication"]);
-    let secure = Secure::start(options)?;
+    let secure = Secure::start(&options)?;
     let root = secure.hdfs.location(ROOT);
     succeeded(&secure.by_keytab("gc", &["run", "--execute", &root])?)?;
     put_garbage(&secure.hdfs)?;
