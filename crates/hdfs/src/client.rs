@@ -85,11 +85,10 @@ impl HdfsStore {
         silence_guarded_panics();
         check_keytab(url, config, options)?;
         let start = Instant::now();
-        let routes = routes(url, config, options).await?;
+        let routes = routes(url, config, options, start).await?;
         let store = Self { root: url.with_path(b"/"), routes, user: None };
         let route = store.at(url, Operation::Connect)?.route;
-        let left = options.deadline.saturating_sub(start.elapsed());
-        reach(route, url, config, &HdfsOptions { deadline: left, ..options.clone() }).await?;
+        reach(route, url, config, options, start).await?;
         // Only by now there is a ticket where a keytab got one.
         let found = || Credentials::find(config, options, now()).ok().and_then(|found| found.user());
         Ok(Self { user: options.known_as.clone().or_else(found), ..store })

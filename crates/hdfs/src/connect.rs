@@ -31,18 +31,20 @@ pub(crate) async fn routes(
     url: &Location,
     config: &HadoopConfig,
     options: &HdfsOptions,
+    start: Instant,
 ) -> Result<Routes, StoreError> {
     let (at, its_config, its_options) = (url.clone(), config.clone(), options.clone());
-    blocking(url, options, move || Routes::of(&at, &its_config, &its_options)).await
+    blocking(url, options, start, move || Routes::of(&at, &its_config, &its_options)).await
 }
 
 /// Makes clients where it holds up nobody.
 async fn blocking<T: Send + 'static>(
     url: &Location,
     options: &HdfsOptions,
+    start: Instant,
     work: impl FnOnce() -> Result<T, ConfigError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    match tokio::time::timeout(options.deadline, tokio::task::spawn_blocking(work)).await {
+    match timeout_at(start + options.deadline, tokio::task::spawn_blocking(work)).await {
         Ok(Ok(made)) => made.map_err(|error| misconfigured(url, &error)),
         Ok(Err(error)) => Err(failed(ErrorKind::Other, url, &error.to_string())),
         Err(_elapsed) => Err(failed(ErrorKind::TimedOut, url, &no_kdc(options.deadline))),
@@ -75,25 +77,26 @@ pub(crate) fn now() -> Timestamp {
 fn no_kdc(deadline: Duration) -> String {
     format!(
         "Kerberos did not answer within {}s: is a KDC of the realm up, and is it the one in krb5.conf (KRB5_CONFIG)?",
-        deadline.as_secs()
+        deadline.as_secs_f32()
     )
 }
 
-/// Waits until a NameNode of this route answers.
+/// Waits until a NameNode of this route answers, within the deadline since `start`.
 pub(crate) async fn reach(
     route: &Route,
     url: &Location,
     config: &HadoopConfig,
     options: &HdfsOptions,
+    start: Instant,
 ) -> Result<(), StoreError> {
     let (name, addresses) = match &route.backend {
         Backend::Client { url, addresses, .. } => (url, addresses),
         Backend::Refused(why) => return Err(failed(ErrorKind::Unsupported, url, why)),
     };
-    let asked = Asked { url, addresses, config, options };
+    let asked = Asked { url, addresses, config, options, until: start + options.deadline };
     let settings = asked.settings().map_err(|error| misconfigured(url, &error))?;
     let (its_name, its_options) = (name.clone(), options.clone());
-    let probe = blocking(url, options, move || client(&its_name, settings, &its_options)).await?;
+    let probe = blocking(url, options, start, move || client(&its_name, settings, &its_options)).await?;
     asked.until_answered(&probe).await
 }
 
@@ -113,6 +116,7 @@ struct Asked<'a> {
     addresses: &'a [String],
     config: &'a HadoopConfig,
     options: &'a HdfsOptions,
+    until: Instant,
 }
 
 impl Asked<'_> {
@@ -126,7 +130,7 @@ impl Asked<'_> {
 
     async fn until_answered(&self, probe: &Client) -> Result<(), StoreError> {
         let start = Instant::now();
-        let deadline = start + self.options.deadline;
+        let deadline = self.until;
         let mut last: Option<StoreError> = None;
         loop {
             let Ok(answer) = timeout_at(deadline, ask(probe, self.url)).await else {
@@ -165,7 +169,7 @@ impl Asked<'_> {
         let advice = match error.kind {
             ErrorKind::TimedOut => format!(
                 "no answer from {addresses} within {}s: the NameNode hangs, or a firewall drops what is sent to it",
-                self.options.deadline.as_secs()
+                self.options.deadline.as_secs_f32()
             ),
             ErrorKind::Unreachable => self.unreachable(said, &addresses),
             ErrorKind::Unauthenticated => self.unauthenticated(said),
