@@ -30,11 +30,24 @@ impl Chksweep {
         Ok(Chksweep { binary, state, hadoop_conf: hdfs.map(|hdfs| hdfs.conf_dir().to_owned()) })
     }
 
+    /// Where the program is, for who starts it otherwise.
+    pub fn binary(&self) -> &std::path::Path {
+        &self.binary
+    }
+
     /// Runs a command, whatever it ends with.
     ///
     /// # Errors
     /// When it cannot be started.
     pub fn run<A: AsRef<str>>(&self, args: &[A]) -> Result<Output> {
+        self.run_with(&[], args)
+    }
+
+    /// As [`Chksweep::run`], with environment variables.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn run_with<A: AsRef<str>>(&self, variables: &[(&str, &str)], args: &[A]) -> Result<Output> {
         let mut command = Command::new(&self.binary);
         command.args(args.iter().map(AsRef::as_ref)).env("XDG_STATE_HOME", self.state.path());
         command
@@ -44,6 +57,7 @@ impl Chksweep {
         if let Some(conf) = &self.hadoop_conf {
             command.env("HADOOP_CONF_DIR", conf);
         }
+        command.envs(variables.iter().copied());
         command.output().context("starting chksweep")
     }
 

@@ -153,7 +153,11 @@ fn typed(cli: &Cli) -> Typed {
             typed.groups.push(Group::Policy);
             typed.roots.clone_from(&args.roots);
         }
-        Command::Pins(args) | Command::Check(args) => {
+        Command::Check(args) => {
+            take_look(&mut typed, &args.look);
+            typed.take(Group::Sweep, &args.sweep.0);
+        }
+        Command::Pins(args) => {
             typed.groups.push(Group::Policy);
             typed.roots.clone_from(&args.roots);
         }

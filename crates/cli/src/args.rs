@@ -92,9 +92,9 @@ pub(crate) enum Command {
     /// What is pinned
     #[command(after_help = "Example:\n  chksweep pins hdfs:///flink/checkpoints")]
     Pins(RootsArgs),
-    /// Is all as a run needs it (not available in this version)
+    /// Is all as a run needs it: credentials, clock, rights, quota and more. Looks only
     #[command(after_help = "Example:\n  chksweep check hdfs:///flink/checkpoints")]
-    Check(RootsArgs),
+    Check(CheckArgs),
     /// A plan, for people (not available in this version)
     #[command(after_help = "Example:\n  chksweep report plan.jsonl.zst -o plan.html --format html")]
     Report(ReportArgs),
@@ -239,6 +239,15 @@ pub(crate) struct RunArgs {
     /// Exit with 10 when there is something to sweep
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
+    #[command(flatten)]
+    pub(crate) sweep: SweepFlags,
+}
+
+/// `check`: takes what `run` takes, so that it checks the very run.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
     #[command(flatten)]
     pub(crate) sweep: SweepFlags,
 }

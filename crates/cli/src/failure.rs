@@ -7,6 +7,7 @@ use chksweep_engine::clock::ClockError;
 use chksweep_engine::collect::CollectError;
 use chksweep_engine::lock::LockError;
 use chksweep_engine::run::RunError;
+use chksweep_engine::trust::TrustError;
 use chksweep_pipeline::PipelineError;
 use chksweep_store::{ErrorKind, Operation, StoreError};
 
@@ -81,7 +82,11 @@ impl From<PipelineError> for Failure {
             PipelineError::Collect(error) => Self::new(Exit::Failed, error),
             PipelineError::Plan(error) => Self::new(Exit::Failed, error),
             PipelineError::Actions(error) => Self::new(Exit::Failed, error),
+            PipelineError::Run(error @ RunError::Trust(_)) => {
+                Self::new(Exit::Failed, error).context("nothing was changed")
+            }
             PipelineError::Run(error) => Self::new(exit_of_run(&error), error),
+            PipelineError::PlanPlace { .. } => Self::new(Exit::Usage, error),
             PipelineError::ReadPlan { ref source, .. } => Self::new(exit_of_plan_file(source), error),
             PipelineError::Refused(_)
             | PipelineError::Work(_)
@@ -102,6 +107,7 @@ const fn exit_of_run(error: &RunError) -> Exit {
         RunError::Options(_) => Exit::Usage,
         RunError::Lock(LockError::Lost { .. } | LockError::Store(_))
         | RunError::Clock(_)
+        | RunError::Trust(_)
         | RunError::Journal(_)
         | RunError::Store(_) => Exit::Failed,
     }
@@ -139,6 +145,7 @@ fn hint_of(error: &PipelineError) -> Option<std::borrow::Cow<'static, str>> {
             }
             PlanFileError::Schema { .. } => Some("make a new one with this version: `chksweep plan -o FILE`"),
         },
+        PipelineError::PlanPlace { .. } => Some("name a regular file, or one that does not exist"),
         PipelineError::Run(error) => return hint_of_run(error),
         PipelineError::Work(_)
         | PipelineError::Actions(_)
@@ -163,7 +170,18 @@ fn hint_of_run(error: &RunError) -> Option<std::borrow::Cow<'static, str>> {
         RunError::Clock(ClockError::Skew { .. }) => {
             Some("set the clock of this machine; ages rest on it".into())
         }
+        RunError::Trust(trust) => Some(trust_hint(trust).into()),
         RunError::Lock(LockError::Lost { .. }) | RunError::Journal(_) | RunError::Options(_) => None,
+    }
+}
+
+/// Returns what to do about files of chksweep that others may write to.
+pub(crate) fn trust_hint(error: &TrustError) -> String {
+    match error {
+        TrustError::Untrusted { hint, .. } => hint.clone(),
+        TrustError::Store(source) => {
+            store_hint(source).unwrap_or("`chksweep check` tells what is missing").to_owned()
+        }
     }
 }
 

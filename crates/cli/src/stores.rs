@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use chksweep_core::{Equivalence, Location};
+use chksweep_core::{Equivalence, Location, Timestamp};
 use chksweep_engine::{MutateStores, ReadStores};
-use chksweep_hdfs::{ConfigError, HadoopConfig, HdfsOptions, HdfsStore};
+use chksweep_hdfs::credentials::Missing;
+use chksweep_hdfs::{ConfigError, Credentials, HadoopConfig, HdfsOptions, HdfsStore};
 use chksweep_store::throttle::Limits;
 use chksweep_store::{
     ErrorKind, LocalStore, MutateStore, Patience, ReadStore, Resilient, StoreError, Throttled,
@@ -42,6 +44,7 @@ impl FileSystems {
         let options = HdfsOptions {
             principal: settings.text("kerberos-principal"),
             keytab: settings.text("kerberos-keytab").map(Into::into),
+            known_as: settings.text("known-as"),
             ..HdfsOptions::default()
         };
         let concurrency = u32::try_from(settings.concurrency()?).unwrap_or(u32::MAX);
@@ -99,6 +102,38 @@ impl FileSystems {
         Ok((stores, unreachable))
     }
 
+    /// Returns what the Hadoop configuration says.
+    pub(crate) fn hadoop(&self) -> &HadoopConfig {
+        &self.hadoop
+    }
+
+    /// Looks what there is to prove with to the store of a location who one is; nothing where it asks for nothing.
+    pub(crate) fn credentials(
+        &self,
+        location: &Location,
+        now: Timestamp,
+    ) -> Option<Result<Credentials, Missing>> {
+        let asks = location.scheme() != Some("file");
+        asks.then(|| Credentials::find(&self.hadoop, &self.options, now))
+    }
+
+    /// Opens the store of a location for looking, within a time, and with no patience for what passes.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be reached.
+    pub(crate) async fn probe(
+        &self,
+        location: &Location,
+        deadline: Duration,
+    ) -> Result<Arc<dyn ReadStore>, StoreError> {
+        if location.scheme() == Some("file") {
+            return Ok(Arc::new(LocalStore::new()));
+        }
+        let options = HdfsOptions { deadline, ..self.options.clone() };
+        Ok(Arc::new(HdfsStore::connect(location, &self.hadoop, &options).await?))
+    }
+
     /// Opens the stores of these locations for changing.
     ///
     /// # Errors
@@ -142,7 +177,7 @@ pub(crate) fn share_a_store(one: &Location, other: &Location) -> bool {
 }
 
 /// Returns one location for each scheme and authority.
-fn distinct<'a>(locations: impl IntoIterator<Item = &'a Location>) -> Vec<&'a Location> {
+pub(crate) fn distinct<'a>(locations: impl IntoIterator<Item = &'a Location>) -> Vec<&'a Location> {
     let mut found = BTreeMap::new();
     for location in locations {
         found.entry((location.scheme(), location.authority())).or_insert(location);

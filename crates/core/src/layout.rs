@@ -22,6 +22,9 @@ pub const CHANGELOG: &[u8] = b"dstl";
 pub const OWN: &[u8] = b".chksweep";
 /// The virtual directory of HDFS snapshots; never entered.
 pub const SNAPSHOTS: &[u8] = b".snapshot";
+/// The directory of HDFS's own trash. What lies there is for its owner to bring back and for the NameNode to delete:
+/// never a candidate. Metadata there is read and names.
+pub const TRASH: &[u8] = b".Trash";
 
 /// What the name of a directory tells, whatever it lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

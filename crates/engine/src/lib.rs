@@ -21,9 +21,12 @@ pub mod quarantine;
 pub mod records;
 pub mod run;
 mod settle;
+pub mod snapshots;
+pub mod state;
 pub mod stores;
 #[cfg(test)]
 mod testing;
+pub mod trust;
 
 pub use collected::{Collected, QuarantinedFile, QuarantinedRun};
 pub use events::{Event, Observer, Quiet};

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use chksweep_core::plan::{Look, Looks, OwnMove, Problem};
@@ -17,7 +17,7 @@ use chksweep_core::{Equivalence, Location};
 use chksweep_store::{ErrorKind, MutateStore, ReadStore, StoreError};
 use sha2::{Digest as _, Sha256};
 
-use crate::own;
+use crate::{own, state, trust};
 
 /// The name of the record in `.chksweep`.
 const LOOKS: &[u8] = b"looks.json";
@@ -50,16 +50,22 @@ pub fn stored_path(root: &Location) -> Location {
 
 /// Reads the record on this machine; an empty one where there is none, and a problem where it cannot be read.
 pub fn load_local(path: &Path) -> (Looks, Option<Problem>) {
-    match read_plain_file(path) {
+    match state::check_for(path).and_then(|()| read_plain_file(path)) {
         Ok(None) => (Looks::default(), None),
         Ok(Some(bytes)) => parse(&bytes, &path.display().to_string()),
         Err(error) => ignored(&path.display().to_string(), &error.to_string()),
     }
 }
 
-/// Reads the record beside a root; an empty one where there is none, and a problem where it cannot be read.
+/// Reads the record beside a root; an empty one where there is none, and a problem where it cannot be read, or
+/// another may have written it.
 pub async fn load_stored(store: &dyn ReadStore, root: &Location) -> (Looks, Option<Problem>) {
     let path = stored_path(root);
+    match trust::of_path(store, root, &path).await {
+        Ok(()) => {}
+        Err(error) if error.is_absence() => return (Looks::default(), None),
+        Err(error) => return ignored(&path.to_string(), &error.to_string()),
+    }
     match store.read(&path, LIMIT).await {
         Ok(bytes) => parse(&bytes, &path.to_string()),
         Err(error) if error.kind == ErrorKind::NotFound => (Looks::default(), None),
@@ -89,7 +95,7 @@ fn ignored(path: &str, why: &str) -> (Looks, Option<Problem>) {
 pub fn save_local(path: &Path, looks: &Looks) -> io::Result<()> {
     let bytes = serde_json::to_vec(looks)?;
     let directory = path.parent().unwrap_or_else(|| Path::new("."));
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    state::make_for(path)?;
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
     match fs::remove_file(&temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -26,6 +26,7 @@ use crate::pace::{Pace, Stop, Waiting};
 use crate::records::{self, RunRecord};
 use crate::settle;
 use crate::stores::MutateStores;
+use crate::trust::{self, TrustError};
 
 /// Who runs what.
 #[derive(Clone, Debug)]
@@ -74,6 +75,9 @@ pub enum RunError {
     /// The lock.
     #[error(transparent)]
     Lock(LockError),
+    /// Others may have written what the run would go by.
+    #[error(transparent)]
+    Trust(TrustError),
     /// The clock.
     #[error(transparent)]
     Clock(ClockError),
@@ -103,7 +107,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Takes the locks, reads the clock, settles what earlier runs left open, and writes START.
+    /// Looks who else may write to what the run goes by, takes the locks, reads the clock, settles what earlier runs left open, and writes START.
     ///
     /// # Errors
     ///
@@ -115,6 +119,7 @@ impl Run {
         cancel: Cancel,
     ) -> Result<Self, RunError> {
         check(&options)?;
+        let there = check_trust(&stores, &options.roots).await?;
         let lock = Lock::acquire(LockRequest {
             stores: &stores,
             roots: &options.roots,
@@ -132,7 +137,11 @@ impl Run {
         })
         .await
         .map_err(RunError::Lock)?;
-        match Self::start(&stores, &options).await {
+        let started = match check_trust(&stores, &missing(&options.roots, &there)).await {
+            Ok(_) => Self::start(&stores, &options).await,
+            Err(error) => Err(error),
+        };
+        match started {
             Ok((started_at, journal)) => {
                 let pace = Pace::new(options.waiting, cancel, Arc::clone(&observer));
                 let hands = Hands::new(stores, pace);
@@ -358,6 +367,21 @@ impl Run {
         }
         latest
     }
+}
+
+/// Checks what lies beside the roots. Returns which of them have something there.
+async fn check_trust(stores: &MutateStores, roots: &[Location]) -> Result<Vec<bool>, RunError> {
+    let mut there = Vec::with_capacity(roots.len());
+    for root in roots {
+        let store = stores.of(root).map_err(RunError::Store)?;
+        there.push(trust::of_root(store.as_ref(), root).await.map_err(RunError::Trust)?);
+    }
+    Ok(there)
+}
+
+/// The roots that had nothing beside them: what is there by now may not be of our making.
+fn missing(roots: &[Location], there: &[bool]) -> Vec<Location> {
+    roots.iter().zip(there).filter(|(_, there)| !**there).map(|(root, _)| root.clone()).collect()
 }
 
 /// An error with its causes, in one line.

@@ -37,7 +37,7 @@ async fn settle_one(run: &mut Run, root: &Location, earlier: &str) -> Result<(),
     }
     let mut lines = Vec::new();
     for open in here(&contents, root) {
-        let Some(found) = look(run, open).await else {
+        let Some(found) = look(run, root, earlier, open).await else {
             // The store does not tell: the run stays unsettled, and nothing is lost.
             let message = format!("what run {earlier} left open at {} cannot be told yet", open.from.0);
             run.observer().event(&Event::Loud(message));
@@ -72,8 +72,17 @@ fn here<'c>(contents: &'c Contents, root: &'c Location) -> impl Iterator<Item = 
     contents.open.iter().filter(move |open| open.from.0.is_within(root))
 }
 
+/// Whether a directory was to be moved where this run sets aside what it takes, and from where it may take
+/// something. Only then it is put back: whatever the journal says, no other directory is moved on its word.
+fn was_set_aside(root: &Location, run_id: &str, open: &IntentPath) -> bool {
+    let from = &open.from.0;
+    own::is_run_id(run_id)
+        && own::root_of(std::slice::from_ref(root), from).is_some()
+        && open.to.as_ref().is_some_and(|to| to.0 == own::quarantined(root, run_id, from))
+}
+
 /// Looks where the path of an unfinished operation lies.
-async fn look(run: &mut Run, open: &IntentPath) -> Option<Found> {
+async fn look(run: &mut Run, root: &Location, earlier: &str, open: &IntentPath) -> Option<Found> {
     let source = run.hands.look(&open.from.0).await;
     let target = match &open.to {
         Some(Spot(to)) => run.hands.look(to).await,
@@ -82,20 +91,26 @@ async fn look(run: &mut Run, open: &IntentPath) -> Option<Found> {
     match (source, target) {
         (Sight::Unclear(_), _) | (_, Sight::Unclear(_)) => None,
         // A directory whose old place somebody has taken again may still hold more than was meant to go.
-        (Sight::There(_), Sight::There(_)) => match arrived(run, open).await? {
+        (Sight::There(_), Sight::There(_)) => match arrived(run, root, earlier, open).await? {
             Found::PutBack => Some(Found::PutBack),
             Found::Source | Found::Target | Found::Both | Found::Neither => Some(Found::Both),
         },
         (Sight::There(_), Sight::Absent) => Some(Found::Source),
         (Sight::Absent, Sight::Absent) => Some(Found::Neither),
-        (Sight::Absent, Sight::There(_)) => arrived(run, open).await,
+        (Sight::Absent, Sight::There(_)) => arrived(run, root, earlier, open).await,
     }
 }
 
-async fn arrived(run: &mut Run, open: &IntentPath) -> Option<Found> {
+async fn arrived(run: &mut Run, root: &Location, earlier: &str, open: &IntentPath) -> Option<Found> {
     let (Operation::QuarantineTree, Some(Spot(to))) = (open.operation, &open.to) else {
         return Some(Found::Target);
     };
+    if !was_set_aside(root, earlier, open) {
+        let message =
+            format!("the journal of run {earlier} tells of a move that no run makes, to {to}: left as it is");
+        run.observer().event(&Event::Loud(message));
+        return Some(Found::Target);
+    }
     let tree = execute::list_tree(&run.hands, to).await.ok()?;
     let digest = execute::digest_of(&tree).map(|digest| format!("{digest:032x}"));
     if digest == open.tree {

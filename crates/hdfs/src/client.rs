@@ -11,9 +11,11 @@ use std::time::Duration;
 use chksweep_core::Location;
 use chksweep_store::{ErrorKind, Operation, StoreError};
 use hdfs_native::Client;
+use tokio::time::Instant;
 
 use crate::config::HadoopConfig;
-use crate::connect::{misconfigured, reach};
+use crate::connect::{check_keytab, now, reach, routes};
+use crate::credentials::Credentials;
 use crate::guard::silence_guarded_panics;
 use crate::routes::{Backend, Route, Routes};
 
@@ -29,6 +31,8 @@ pub struct HdfsOptions {
     pub keytab: Option<PathBuf>,
     /// The ticket cache, as in `FILE:/tmp/krb5cc_0`. Else the one that Kerberos itself finds.
     pub ticket_cache: Option<String>,
+    /// What the NameNode calls this user, where that is not the first part of the principal.
+    pub known_as: Option<String>,
     /// How long to wait until a NameNode answers.
     pub deadline: Duration,
 }
@@ -40,6 +44,7 @@ impl Default for HdfsOptions {
             principal: None,
             keytab: None,
             ticket_cache: None,
+            known_as: None,
             deadline: Duration::from_secs(10),
         }
     }
@@ -52,6 +57,7 @@ impl Default for HdfsOptions {
 pub struct HdfsStore {
     root: Location,
     routes: Routes,
+    user: Option<String>,
 }
 
 /// Where a location leads.
@@ -77,11 +83,20 @@ impl HdfsStore {
         options: &HdfsOptions,
     ) -> Result<Self, StoreError> {
         silence_guarded_panics();
-        let routes = Routes::of(url, config, options).map_err(|error| misconfigured(url, &error))?;
-        let store = Self { root: url.with_path(b"/"), routes };
+        check_keytab(url, config, options)?;
+        let start = Instant::now();
+        let routes = routes(url, config, options, start).await?;
+        let store = Self { root: url.with_path(b"/"), routes, user: None };
         let route = store.at(url, Operation::Connect)?.route;
-        reach(route, url, config, options).await?;
-        Ok(store)
+        reach(route, url, config, options, start).await?;
+        // Only by now there is a ticket where a keytab got one.
+        let found = || Credentials::find(config, options, now()).ok().and_then(|found| found.user());
+        Ok(Self { user: options.known_as.clone().or_else(found), ..store })
+    }
+
+    /// Returns what a NameNode most likely calls this user.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.user.as_deref()
     }
 
     /// Returns the root of the store: its scheme and authority.
@@ -176,7 +191,7 @@ mod tests {
         let config = HadoopConfig::load_with(None, &overrides, &|_| None).unwrap();
         let root = Location::normalised(scheme, authority, b"/");
         let routes = Routes::of(&root, &config, &HdfsOptions::default()).unwrap();
-        HdfsStore { root, routes }
+        HdfsStore { root, routes, user: None }
     }
 
     fn kind<T>(result: Result<T, StoreError>) -> ErrorKind {

@@ -6,16 +6,17 @@
 
 use std::time::Duration;
 
-use chksweep_core::Location;
+use chksweep_core::{Location, Timestamp};
 use chksweep_store::{ErrorKind, Operation, StoreError};
 use hdfs_native::Client;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::client::HdfsOptions;
 use crate::config::{Authentication, ConfigError, HadoopConfig};
+use crate::credentials::{Credentials, Proof};
 use crate::error::is_about_gssapi;
 use crate::guard::guarded;
-use crate::routes::{Backend, Route, client};
+use crate::routes::{Backend, Route, Routes, client};
 
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -24,19 +25,78 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// more often than it restarts it is a wrong address.
 const LONE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Waits until a NameNode of this route answers.
+/// Makes the clients for a store. With Kerberos that asks GSSAPI who this user is, and GSSAPI may ask a KDC that is
+/// gone: so it is done where it holds up nobody, and given up when the time is over.
+pub(crate) async fn routes(
+    url: &Location,
+    config: &HadoopConfig,
+    options: &HdfsOptions,
+    start: Instant,
+) -> Result<Routes, StoreError> {
+    let (at, its_config, its_options) = (url.clone(), config.clone(), options.clone());
+    blocking(url, options, start, move || Routes::of(&at, &its_config, &its_options)).await
+}
+
+/// Makes clients where it holds up nobody.
+async fn blocking<T: Send + 'static>(
+    url: &Location,
+    options: &HdfsOptions,
+    start: Instant,
+    work: impl FnOnce() -> Result<T, ConfigError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match timeout_at(start + options.deadline, tokio::task::spawn_blocking(work)).await {
+        Ok(Ok(made)) => made.map_err(|error| misconfigured(url, &error)),
+        Ok(Err(error)) => Err(failed(ErrorKind::Other, url, &error.to_string())),
+        Err(_elapsed) => Err(failed(ErrorKind::TimedOut, url, &no_kdc(options.deadline))),
+    }
+}
+
+/// Looks at a keytab that somebody named, before anybody is asked: GSSAPI says badly what is wrong with it.
+pub(crate) fn check_keytab(
+    url: &Location,
+    config: &HadoopConfig,
+    options: &HdfsOptions,
+) -> Result<(), StoreError> {
+    if options.keytab.is_none() {
+        return Ok(());
+    }
+    let found = Credentials::find(config, options, now());
+    found.map(drop).map_err(|missing| failed(ErrorKind::Unauthenticated, url, &missing.to_string()))
+}
+
+/// The clock of this machine, for the times in tickets.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tickets are good by the clock of this machine, and only told of"
+)]
+pub(crate) fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
+    Timestamp(i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX))
+}
+
+fn no_kdc(deadline: Duration) -> String {
+    format!(
+        "Kerberos did not answer within {}s: is a KDC of the realm up, and is it the one in krb5.conf (KRB5_CONFIG)?",
+        deadline.as_secs_f32()
+    )
+}
+
+/// Waits until a NameNode of this route answers, within the deadline since `start`.
 pub(crate) async fn reach(
     route: &Route,
     url: &Location,
     config: &HadoopConfig,
     options: &HdfsOptions,
+    start: Instant,
 ) -> Result<(), StoreError> {
     let (name, addresses) = match &route.backend {
         Backend::Client { url, addresses, .. } => (url, addresses),
         Backend::Refused(why) => return Err(failed(ErrorKind::Unsupported, url, why)),
     };
-    let asked = Asked { url, name, addresses, config, options };
-    let probe = asked.probe().map_err(|error| misconfigured(url, &error))?;
+    let asked = Asked { url, addresses, config, options, until: start + options.deadline };
+    let settings = asked.settings().map_err(|error| misconfigured(url, &error))?;
+    let (its_name, its_options) = (name.clone(), options.clone());
+    let probe = blocking(url, options, start, move || client(&its_name, settings, &its_options)).await?;
     asked.until_answered(&probe).await
 }
 
@@ -53,24 +113,24 @@ fn failed(kind: ErrorKind, url: &Location, message: &str) -> StoreError {
 /// Who is asked, and all that an answer to a person needs.
 struct Asked<'a> {
     url: &'a Location,
-    name: &'a str,
     addresses: &'a [String],
     config: &'a HadoopConfig,
     options: &'a HdfsOptions,
+    until: Instant,
 }
 
 impl Asked<'_> {
-    /// Makes a client that tries each NameNode once.
-    fn probe(&self) -> Result<Client, ConfigError> {
+    /// The settings of a client that tries each NameNode once.
+    fn settings(&self) -> Result<Vec<(String, String)>, ConfigError> {
         let mut settings = self.config.client_settings()?;
         let switches = self.addresses.len().saturating_sub(1);
         settings.push(("dfs.client.failover.max.attempts".to_owned(), switches.to_string()));
-        client(self.name, settings, self.options)
+        Ok(settings)
     }
 
     async fn until_answered(&self, probe: &Client) -> Result<(), StoreError> {
         let start = Instant::now();
-        let deadline = start + self.options.deadline;
+        let deadline = self.until;
         let mut last: Option<StoreError> = None;
         loop {
             let Ok(answer) = timeout_at(deadline, ask(probe, self.url)).await else {
@@ -109,10 +169,10 @@ impl Asked<'_> {
         let advice = match error.kind {
             ErrorKind::TimedOut => format!(
                 "no answer from {addresses} within {}s: the NameNode hangs, or a firewall drops what is sent to it",
-                self.options.deadline.as_secs()
+                self.options.deadline.as_secs_f32()
             ),
             ErrorKind::Unreachable => self.unreachable(said, &addresses),
-            ErrorKind::Unauthenticated => Self::unauthenticated(said),
+            ErrorKind::Unauthenticated => self.unauthenticated(said),
             ErrorKind::Busy if self.addresses.len() < 2 && is_standby(error) => format!(
                 "{addresses} is a standby NameNode: write the nameservice instead (`hdfs://<nameservice>/…`), so \
                  that the active one is found"
@@ -144,6 +204,16 @@ impl Asked<'_> {
                 self.place()
             );
         }
+        if said.contains("lookup address") {
+            let known = self.config.nameservices().unwrap_or_default();
+            let names: Vec<&str> = known.iter().map(|nameservice| nameservice.name.as_str()).collect();
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            return format!(
+                "{addresses} cannot be reached ({said}): this is neither a host that the name service of this machine \
+                 knows, nor a nameservice of the Hadoop configuration (those are: {names}), which comes from {}",
+                self.place()
+            );
+        }
         format!(
             "{addresses} cannot be reached ({said}): is the NameNode up, and is this its RPC address? It comes from \
              {}",
@@ -151,11 +221,24 @@ impl Asked<'_> {
         )
     }
 
-    fn unauthenticated(said: &str) -> String {
+    fn unauthenticated(&self, said: &str) -> String {
         if is_about_gssapi(said) {
             return "libgssapi_krb5.so.2 cannot be loaded, and Kerberos needs it: install libgssapi-krb5-2 \
                     (Debian) or krb5-libs (RHEL)"
                 .to_owned();
+        }
+        // What lies on this machine tells more than GSSAPI does.
+        match Credentials::find(self.config, self.options, now()) {
+            Err(missing) => return format!("not authenticated: {missing} ({said})"),
+            Ok(Credentials { proof: Proof::Keytab(keytab), name, .. }) => {
+                let name = name.unwrap_or_default();
+                return format!(
+                    "not authenticated ({said}) as `{name}` by the keytab {}: is this the principal as the KDC knows \
+                     it, is the keytab its newest (`kinit -kt` tells), and is the KDC in krb5.conf up?",
+                    keytab.display()
+                );
+            }
+            Ok(_) => {}
         }
         format!(
             "not authenticated ({said}): run `kinit`, or give a principal and a keytab; `klist` shows whether \

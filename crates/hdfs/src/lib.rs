@@ -7,6 +7,7 @@
 mod client;
 pub mod config;
 mod connect;
+pub mod credentials;
 mod error;
 mod guard;
 mod listing;
@@ -16,3 +17,4 @@ mod routes;
 
 pub use client::{HdfsOptions, HdfsStore};
 pub use config::{ConfigError, HadoopConfig};
+pub use credentials::Credentials;

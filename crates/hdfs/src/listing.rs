@@ -7,7 +7,7 @@
 //! unlisted, and the caller marks it as partial.
 
 use chksweep_core::{Location, Timestamp};
-use chksweep_store::{Entry, EntryKind, EntrySink, ErrorKind, Operation, Status, StoreError};
+use chksweep_store::{Access, Entry, EntryKind, EntrySink, ErrorKind, Operation, Status, StoreError};
 use hdfs_native::client::FileStatus;
 
 use crate::client::{At, HdfsStore};
@@ -88,6 +88,12 @@ fn status_of(status: &FileStatus) -> Status {
         replication: status.replication.filter(|_| is_file).and_then(|count| u16::try_from(count).ok()),
         block_size: status.blocksize.filter(|_| is_file),
     }
+}
+
+/// Returns who owns what was looked at. The sticky bit and the mark of an ACL are no rights.
+pub(crate) fn access_of(status: FileStatus) -> Access {
+    let (kind, mode) = (kind_of(&status), status.permission & 0o1777);
+    Access { kind, owner: status.owner, group: status.group, mode }
 }
 
 /// hdfs-native does not tell a symbolic link from a file. But every file of HDFS has a block size, and a link has

@@ -9,12 +9,13 @@ use std::fmt;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chksweep_core::Location;
-use chksweep_store::{EntrySink, ErrorKind, Operation, ReadStore, Reader, Status, StoreError};
+use chksweep_store::{Access, EntrySink, ErrorKind, Operation, ReadStore, Reader, Status, StoreError, Usage};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 
 use crate::client::HdfsStore;
 use crate::guard::guarded;
+use crate::listing::access_of;
 
 /// How often a file is opened again whose length is another when it is looked at: it may have been replaced in
 /// between. One that is open for writing stays as it is.
@@ -29,6 +30,45 @@ impl ReadStore for HdfsStore {
     async fn stat(&self, path: &Location) -> Result<Status, StoreError> {
         let at = self.at(path, Operation::Stat)?;
         self.look(&at, Operation::Stat, path).await
+    }
+
+    async fn access(&self, path: &Location) -> Result<Access, StoreError> {
+        let at = self.at(path, Operation::Stat)?;
+        let status = guarded(Operation::Stat, path, at.client.get_file_info(&at.path)).await?;
+        Ok(access_of(status))
+    }
+
+    fn user(&self) -> Option<String> {
+        self.user().map(str::to_owned)
+    }
+
+    async fn usage(&self, directory: &Location) -> Result<Usage, StoreError> {
+        let at = self.at(directory, Operation::Stat)?;
+        let summary = guarded(Operation::Stat, directory, at.client.get_content_summary(&at.path)).await?;
+        let limit = |quota: u64| Some(quota).filter(|quota| *quota != u64::MAX);
+        Ok(Usage {
+            names: summary.file_count.saturating_add(summary.directory_count),
+            names_allowed: limit(summary.quota),
+            space: summary.space_consumed,
+            space_allowed: limit(summary.space_quota),
+        })
+    }
+
+    async fn snapshots(&self, directory: &Location) -> Result<Vec<String>, StoreError> {
+        let at = self.at_live(directory, Operation::List)?;
+        let within = format!("{}/.snapshot", at.path.trim_end_matches('/'));
+        let entries = at.client.list_status_iter(&within, false);
+        let mut names = Vec::new();
+        loop {
+            let next = guarded(Operation::List, directory, async { entries.next().await.transpose() }).await;
+            match next {
+                Ok(Some(status)) => names.extend(status.path.rsplit('/').next().map(str::to_owned)),
+                Ok(None) => return Ok(names),
+                // No snapshots may be taken of it.
+                Err(error) if error.kind == ErrorKind::NotFound => return Ok(Vec::new()),
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     async fn open(&self, path: &Location) -> Result<Box<dyn Reader>, StoreError> {

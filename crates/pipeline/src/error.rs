@@ -43,6 +43,14 @@ pub enum PipelineError {
         #[source]
         source: std::io::Error,
     },
+    /// Something stands where the plan is to be written that is not to be replaced.
+    #[error("no plan is written to `{}`: it is {what}", path.display())]
+    PlanPlace {
+        /// The file.
+        path: PathBuf,
+        /// What stands there.
+        what: &'static str,
+    },
     /// The plan could not be read.
     #[error("reading the plan `{}`", path.display())]
     ReadPlan {

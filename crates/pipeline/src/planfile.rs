@@ -25,12 +25,30 @@ pub struct PlanContents<'a> {
     pub all: bool,
 }
 
-/// Writes a plan file, and returns its digest. The file appears whole, for its owner alone.
+/// Refuses a place where no plan file is put: a device, a directory, or a symbolic link, which somebody may have
+/// planted. A regular file is replaced.
+///
+/// # Errors
+///
+/// When something else than a regular file stands there.
+pub fn check_place(path: &Path) -> Result<(), PipelineError> {
+    match fs::symlink_metadata(path) {
+        Ok(there) if !there.is_file() => {
+            let what = if there.is_symlink() { "a symbolic link" } else { "no regular file" };
+            Err(PipelineError::PlanPlace { path: path.to_owned(), what })
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Writes a plan file, and returns its digest. The file appears whole, for its owner alone, in the place of the
+/// regular file that stood there.
 ///
 /// # Errors
 ///
 /// When it cannot be written.
 pub fn write_plan_file(path: &Path, contents: PlanContents<'_>) -> Result<String, PipelineError> {
+    check_place(path)?;
     write_file(path, contents).map_err(|source| PipelineError::WritePlan { path: path.to_owned(), source })
 }
 

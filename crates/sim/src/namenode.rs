@@ -403,6 +403,14 @@ impl ReadStore for Client {
         self.look(Operation::Stat, path, self.memory.stat(path)).await
     }
 
+    async fn access(&self, path: &Location) -> Result<chksweep_store::Access, StoreError> {
+        self.look(Operation::Stat, path, self.memory.access(path)).await
+    }
+
+    fn user(&self) -> Option<String> {
+        self.memory.user()
+    }
+
     async fn open(&self, path: &Location) -> Result<Box<dyn Reader>, StoreError> {
         self.look(Operation::Read, path, self.memory.open(path)).await
     }

@@ -20,7 +20,9 @@ use futures::stream;
 pub use changing::{
     check_deleting, check_making_directories, check_rename, check_rename_has_one_winner, check_trash,
 };
-pub use looking::{check_list, check_list_many, check_read, check_stat, check_times};
+pub use looking::{
+    check_access, check_list, check_list_many, check_read, check_stat, check_times, check_usage,
+};
 pub use naming::{check_deep_directories, check_odd_names};
 pub use writing::{
     check_appender, check_create_has_one_winner, check_create_new, check_replace, check_replace_is_one_step,
@@ -50,6 +52,8 @@ pub async fn check_all(subject: &Subject) {
     check_stat(subject).await;
     check_read(subject).await;
     check_times(subject).await;
+    check_access(subject).await;
+    check_usage(subject).await;
     check_rename(subject).await;
     check_rename_has_one_winner(subject).await;
     check_deleting(subject).await;

@@ -19,7 +19,7 @@ use chksweep_core::Location;
 use crate::call::Call;
 use crate::error::{ErrorKind, StoreError};
 use crate::mutate::{Appender, MutateStore};
-use crate::read::{Entry, EntrySink, ReadStore, Reader, Status};
+use crate::read::{Access, Entry, EntrySink, ReadStore, Reader, Status, Usage};
 pub use rule::{Fault, Hook, Rule};
 
 /// A store that passes calls on to another, but for the faults that a test asked for.
@@ -198,6 +198,22 @@ impl<S: ReadStore> ReadStore for Faulty<S> {
 
     async fn stat(&self, path: &Location) -> Result<Status, StoreError> {
         self.faults.run(Call::Stat, path, self.inner.stat(path)).await
+    }
+
+    async fn access(&self, path: &Location) -> Result<Access, StoreError> {
+        self.faults.run(Call::Stat, path, self.inner.access(path)).await
+    }
+
+    fn user(&self) -> Option<String> {
+        self.inner.user()
+    }
+
+    async fn usage(&self, directory: &Location) -> Result<Usage, StoreError> {
+        self.faults.run(Call::Stat, directory, self.inner.usage(directory)).await
+    }
+
+    async fn snapshots(&self, directory: &Location) -> Result<Vec<String>, StoreError> {
+        self.faults.run(Call::List, directory, self.inner.snapshots(directory)).await
     }
 
     async fn open(&self, path: &Location) -> Result<Box<dyn Reader>, StoreError> {

@@ -28,7 +28,7 @@ pub use faults::{Fault, Faulty, Rule};
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use mutate::{Appender, MutateStore};
-pub use read::{Entry, EntryKind, EntrySink, ReadStore, Reader, Status};
+pub use read::{Access, Entry, EntryKind, EntrySink, ReadStore, Reader, Status, Usage};
 pub use recording::Recording;
 pub use resilient::{Patience, Resilient};
 pub use throttle::{Limits, Throttled};

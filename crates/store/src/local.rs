@@ -28,7 +28,7 @@ use rustix::fd::OwnedFd;
 use crate::error::{ErrorKind, Operation, StoreError};
 use crate::mutate::{Appender, MutateStore};
 use crate::paths::checked;
-use crate::read::{EntrySink, ReadStore, Reader, Status};
+use crate::read::{Access, EntrySink, ReadStore, Reader, Status};
 
 /// How many bytes of a file are read at a time.
 const PIECE: usize = 1 << 20;
@@ -87,6 +87,14 @@ impl ReadStore for LocalStore {
 
     async fn stat(&self, path: &Location) -> Result<Status, StoreError> {
         Self::run(Operation::Stat, path, disk::stat).await
+    }
+
+    async fn access(&self, path: &Location) -> Result<Access, StoreError> {
+        Self::run(Operation::Stat, path, disk::access).await
+    }
+
+    fn user(&self) -> Option<String> {
+        Some(disk::user_name(rustix::process::geteuid().as_raw()))
     }
 
     async fn open(&self, path: &Location) -> Result<Box<dyn Reader>, StoreError> {

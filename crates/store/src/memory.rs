@@ -22,13 +22,15 @@ use chksweep_core::{Location, Timestamp};
 use crate::error::{ErrorKind, Operation, StoreError};
 use crate::mutate::{Appender, MutateStore};
 use crate::paths::checked;
-use crate::read::{Entry, EntrySink, ReadStore, Reader, Status};
+use crate::read::{Access, Entry, EntrySink, ReadStore, Reader, Status, Usage};
 pub use setup::{Denied, Seen};
 use tree::{Content, Node, Refusal, Tree};
 
 /// What the clock of a new memory store says: 2026-11-23T18:00:00Z.
 pub const FIRST_MOMENT: Timestamp = Timestamp(1_795_456_800_000);
 
+/// Who uses the store, and owns what nothing else is said of.
+const USER: &str = "test";
 /// How many entries of a directory are listed under one lock, as a NameNode's `dfs.ls.limit`.
 const PAGE: usize = 1000;
 /// How many zeros a reader of a file without content gets at a time.
@@ -47,6 +49,10 @@ struct State {
     tree: Tree,
     now: Timestamp,
     denied: BTreeMap<Vec<u8>, Denied>,
+    /// Owners and modes that are not the usual ones.
+    owned: BTreeMap<Vec<u8>, (String, u16)>,
+    /// The names of the snapshots of a directory.
+    snapshots: BTreeMap<Vec<u8>, Vec<String>>,
     trash: Option<String>,
     safe_mode: bool,
     page: usize,
@@ -54,7 +60,7 @@ struct State {
 
 /// What a call does to a path, for the switches that deny it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Access {
+enum Touch {
     Look,
     Read,
     Change,
@@ -67,6 +73,8 @@ impl MemoryStore {
             tree: Tree::new(FIRST_MOMENT),
             now: FIRST_MOMENT,
             denied: BTreeMap::new(),
+            owned: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
             trash: None,
             safe_mode: false,
             page: PAGE,
@@ -92,7 +100,7 @@ impl MemoryStore {
     ) -> Result<T, StoreError> {
         let path = self.path(location, operation)?;
         let mut state = self.lock();
-        state.permit(path, Access::Change).map_err(|r| refused(r, operation, location))?;
+        state.permit(path, Touch::Change).map_err(|r| refused(r, operation, location))?;
         let now = state.now;
         change(&mut state.tree, path, now).map_err(|r| refused(r, operation, location))
     }
@@ -102,7 +110,7 @@ impl MemoryStore {
         let path = self.path(directory, Operation::List)?;
         let state = self.lock();
         let refuse = |r| refused(r, Operation::List, directory);
-        state.permit(path, Access::Read).map_err(refuse)?;
+        state.permit(path, Touch::Read).map_err(refuse)?;
         let entries = &state.tree.directory(path).map_err(refuse)?.entries;
         let after = match last {
             Some(last) => (std::ops::Bound::Excluded(last), std::ops::Bound::Unbounded),
@@ -122,8 +130,8 @@ struct Page {
 
 impl State {
     /// Refuses what a switch denies: a path denies what it covers, and what lies below cannot even be looked at.
-    fn permit(&self, path: &[u8], access: Access) -> Result<(), Refusal> {
-        if access == Access::Change && self.safe_mode {
+    fn permit(&self, path: &[u8], access: Touch) -> Result<(), Refusal> {
+        if access == Touch::Change && self.safe_mode {
             return Err((ErrorKind::Busy, "the store is in safe mode"));
         }
         for (at, denied) in &self.denied {
@@ -131,9 +139,9 @@ impl State {
             let reading = matches!(denied, Denied::Reading | Denied::Everything);
             let changing = matches!(denied, Denied::Changing | Denied::Everything);
             let hit = match access {
-                Access::Look => reading && !below.is_empty(),
-                Access::Read => reading,
-                Access::Change => changing,
+                Touch::Look => reading && !below.is_empty(),
+                Touch::Read => reading,
+                Touch::Change => changing,
             };
             if hit {
                 return Err((ErrorKind::PermissionDenied, "permission denied"));
@@ -143,8 +151,8 @@ impl State {
     }
 
     fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), Refusal> {
-        self.permit(from, Access::Change)?;
-        self.permit(to, Access::Change)?;
+        self.permit(from, Touch::Change)?;
+        self.permit(to, Touch::Change)?;
         self.tree.rename(from, to, self.now)
     }
 
@@ -211,15 +219,43 @@ impl ReadStore for MemoryStore {
     async fn stat(&self, path: &Location) -> Result<Status, StoreError> {
         let inner = self.path(path, Operation::Stat)?;
         let state = self.lock();
-        let looked = state.permit(inner, Access::Look).and_then(|()| state.tree.get(inner));
+        let looked = state.permit(inner, Touch::Look).and_then(|()| state.tree.get(inner));
         looked.map(Node::status).map_err(|r| refused(r, Operation::Stat, path))
+    }
+
+    async fn access(&self, path: &Location) -> Result<Access, StoreError> {
+        let inner = self.path(path, Operation::Stat)?;
+        let state = self.lock();
+        let looked = state.permit(inner, Touch::Look).and_then(|()| state.tree.get(inner));
+        let node = looked.map_err(|r| refused(r, Operation::Stat, path))?;
+        let usual = || (USER.to_owned(), node.usual_mode());
+        let (owner, mode) = state.owned.get(inner).cloned().unwrap_or_else(usual);
+        Ok(Access { kind: node.kind(), owner, group: "users".to_owned(), mode })
+    }
+
+    fn user(&self) -> Option<String> {
+        Some(USER.to_owned())
+    }
+
+    async fn usage(&self, directory: &Location) -> Result<Usage, StoreError> {
+        let inner = self.path(directory, Operation::Stat)?;
+        let state = self.lock();
+        let node = state.tree.get(inner).map_err(|r| refused(r, Operation::Stat, directory))?;
+        let (names, space) = node.usage();
+        let names_allowed = node.as_directory().and_then(|directory| directory.quota);
+        Ok(Usage { names, names_allowed, space, space_allowed: None })
+    }
+
+    async fn snapshots(&self, directory: &Location) -> Result<Vec<String>, StoreError> {
+        let inner = self.path(directory, Operation::List)?;
+        Ok(self.lock().snapshots.get(inner).cloned().unwrap_or_default())
     }
 
     async fn open(&self, path: &Location) -> Result<Box<dyn Reader>, StoreError> {
         let inner = self.path(path, Operation::Read)?;
         let mut state = self.lock();
         let refuse = |r| refused(r, Operation::Read, path);
-        state.permit(inner, Access::Read).map_err(refuse)?;
+        state.permit(inner, Touch::Read).map_err(refuse)?;
         let now = state.now;
         let content = state.tree.open(inner, now).map_err(refuse)?;
         Ok(Box::new(MemoryReader { length: content.length(), rest: content }))

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chksweep_core::{Location, Timestamp};
 
-use crate::error::StoreError;
+use crate::error::{ErrorKind, Operation, StoreError};
 
 /// What an entry of a directory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,33 @@ pub struct Status {
     pub block_size: Option<u64>,
 }
 
+/// Who owns a path, and who else may change it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// What it is.
+    pub kind: EntryKind,
+    /// Its owner, in the words of [`ReadStore::user`].
+    pub owner: String,
+    /// Its group.
+    pub group: String,
+    /// The bits of its mode, as `chmod` takes them. Where the path has an ACL, those of the group are its mask: all
+    /// that anybody but the owner and the others may have.
+    pub mode: u16,
+}
+
+/// What lies at and below a directory, and how much more may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Files and directories, itself counted.
+    pub names: u64,
+    /// How many names its own quota allows.
+    pub names_allowed: Option<u64>,
+    /// Bytes, each copy counted.
+    pub space: u64,
+    /// How many bytes its own quota allows.
+    pub space_allowed: Option<u64>,
+}
+
 /// Takes the entries of a listing one by one.
 pub type EntrySink<'s> = dyn for<'a> FnMut(Entry<'a>) + Send + 's;
 
@@ -76,6 +103,37 @@ pub trait ReadStore: Debug + Send + Sync {
     ///
     /// `NotFound` only where the store itself said that the path does not exist.
     async fn stat(&self, path: &Location) -> Result<Status, StoreError>;
+
+    /// Looks who owns a path and who may change it. Does not follow a symbolic link.
+    ///
+    /// # Errors
+    ///
+    /// As [`ReadStore::stat`].
+    async fn access(&self, path: &Location) -> Result<Access, StoreError>;
+
+    /// Returns the user by whose rights this store is used, where that can be told without asking anybody. It is
+    /// what the program goes by: a NameNode may call a Kerberos principal by another name.
+    fn user(&self) -> Option<String>;
+
+    /// Adds up what lies at and below a directory, and tells its quota.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` where the store has no quotas; otherwise as [`ReadStore::stat`].
+    async fn usage(&self, directory: &Location) -> Result<Usage, StoreError> {
+        let message = "this store has no quotas";
+        Err(StoreError::new(ErrorKind::Unsupported, Operation::Stat, directory, message))
+    }
+
+    /// Returns the names of the snapshots that were taken of a directory; none where none can be.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` where the store has no snapshots; otherwise as [`ReadStore::list`].
+    async fn snapshots(&self, directory: &Location) -> Result<Vec<String>, StoreError> {
+        let message = "this store has no snapshots";
+        Err(StoreError::new(ErrorKind::Unsupported, Operation::List, directory, message))
+    }
 
     /// Opens a file for reading.
     ///
@@ -133,6 +191,22 @@ impl<S: ReadStore + ?Sized> ReadStore for Arc<S> {
 
     async fn stat(&self, path: &Location) -> Result<Status, StoreError> {
         (**self).stat(path).await
+    }
+
+    async fn access(&self, path: &Location) -> Result<Access, StoreError> {
+        (**self).access(path).await
+    }
+
+    fn user(&self) -> Option<String> {
+        (**self).user()
+    }
+
+    async fn usage(&self, directory: &Location) -> Result<Usage, StoreError> {
+        (**self).usage(directory).await
+    }
+
+    async fn snapshots(&self, directory: &Location) -> Result<Vec<String>, StoreError> {
+        (**self).snapshots(directory).await
     }
 
     async fn open(&self, path: &Location) -> Result<Box<dyn Reader>, StoreError> {

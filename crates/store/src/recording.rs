@@ -10,7 +10,7 @@ use chksweep_core::Location;
 use crate::call::Call;
 use crate::error::StoreError;
 use crate::mutate::{Appender, MutateStore};
-use crate::read::{EntrySink, ReadStore, Reader, Status};
+use crate::read::{Access, EntrySink, ReadStore, Reader, Status, Usage};
 
 /// One call, as it was made; whether it succeeded is another matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +86,25 @@ impl<S: ReadStore> ReadStore for Recording<S> {
     async fn stat(&self, path: &Location) -> Result<Status, StoreError> {
         self.log.add(Call::Stat, path, None);
         self.inner.stat(path).await
+    }
+
+    async fn access(&self, path: &Location) -> Result<Access, StoreError> {
+        self.log.add(Call::Stat, path, None);
+        self.inner.access(path).await
+    }
+
+    fn user(&self) -> Option<String> {
+        self.inner.user()
+    }
+
+    async fn usage(&self, directory: &Location) -> Result<Usage, StoreError> {
+        self.log.add(Call::Stat, directory, None);
+        self.inner.usage(directory).await
+    }
+
+    async fn snapshots(&self, directory: &Location) -> Result<Vec<String>, StoreError> {
+        self.log.add(Call::List, directory, None);
+        self.inner.snapshots(directory).await
     }
 
     async fn open(&self, path: &Location) -> Result<Box<dyn Reader>, StoreError> {

@@ -44,7 +44,7 @@ use bytes::Bytes;
 use chksweep_core::Location;
 
 use crate::error::{ErrorKind, Operation, StoreError};
-use crate::read::{EntrySink, ReadStore, Reader, Status};
+use crate::read::{Access, EntrySink, ReadStore, Reader, Status, Usage};
 use gate::{Gate, Trouble};
 
 /// How long a resilient store waits, and for what.
@@ -205,6 +205,26 @@ impl<S: ReadStore> ReadStore for Resilient<S> {
 
     async fn stat(&self, path: &Location) -> Result<Status, StoreError> {
         self.retry(|| Self::within(self.patience.call, Operation::Stat, path, self.inner.stat(path))).await
+    }
+
+    async fn access(&self, path: &Location) -> Result<Access, StoreError> {
+        self.retry(|| Self::within(self.patience.call, Operation::Stat, path, self.inner.access(path))).await
+    }
+
+    fn user(&self) -> Option<String> {
+        self.inner.user()
+    }
+
+    async fn usage(&self, directory: &Location) -> Result<Usage, StoreError> {
+        let add_up =
+            || Self::within(self.patience.data, Operation::Stat, directory, self.inner.usage(directory));
+        self.retry(add_up).await
+    }
+
+    async fn snapshots(&self, directory: &Location) -> Result<Vec<String>, StoreError> {
+        let list =
+            || Self::within(self.patience.call, Operation::List, directory, self.inner.snapshots(directory));
+        self.retry(list).await
     }
 
     async fn open(&self, path: &Location) -> Result<Box<dyn Reader>, StoreError> {

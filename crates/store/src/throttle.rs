@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::error::{ErrorKind, StoreError};
 use crate::mutate::{Appender, MutateStore};
-use crate::read::{EntrySink, ReadStore, Reader, Status};
+use crate::read::{Access, EntrySink, ReadStore, Reader, Status, Usage};
 use load::{Load, WHOLE};
 
 /// How far the pace may be made up for when a timer, or the queue, was late.
@@ -194,6 +194,22 @@ impl<S: ReadStore> ReadStore for Throttled<S> {
 
     async fn stat(&self, path: &Location) -> Result<Status, StoreError> {
         self.turnstile.run(Kind::Look, self.inner.stat(path)).await
+    }
+
+    async fn access(&self, path: &Location) -> Result<Access, StoreError> {
+        self.turnstile.run(Kind::Look, self.inner.access(path)).await
+    }
+
+    fn user(&self) -> Option<String> {
+        self.inner.user()
+    }
+
+    async fn usage(&self, directory: &Location) -> Result<Usage, StoreError> {
+        self.turnstile.run(Kind::Long, self.inner.usage(directory)).await
+    }
+
+    async fn snapshots(&self, directory: &Location) -> Result<Vec<String>, StoreError> {
+        self.turnstile.run(Kind::Look, self.inner.snapshots(directory)).await
     }
 
     async fn open(&self, path: &Location) -> Result<Box<dyn Reader>, StoreError> {

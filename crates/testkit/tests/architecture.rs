@@ -31,7 +31,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("clap", &["chksweep"]),
     ("anyhow", &["chksweep"]),
     ("indicatif", &["chksweep"]),
-    ("rustix", &["chksweep-store", "chksweep-engine", "chksweep"]),
+    ("rustix", &["chksweep-store", "chksweep-hdfs", "chksweep-engine", "chksweep"]),
 ];
 
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {

@@ -2,6 +2,7 @@
 
 mod apply;
 mod audit;
+mod check;
 mod config;
 mod deps;
 mod explain;
@@ -36,8 +37,8 @@ pub(crate) async fn call(command: Command, context: &Context) -> Outcome {
         Command::Config(ConfigCommand::Show(_)) => config::show(context),
         Command::Completions { shell } => generated::completions(context, shell),
         Command::Man => generated::man(context),
+        Command::Check(_) => looking(check::run(context)).await,
         Command::Verify(_) => Err(not_available("verify")),
-        Command::Check(_) => Err(not_available("check")),
         Command::Report(_) => Err(not_available("report")),
         Command::Quarantine(QuarantineCommand::List(selection)) => {
             looking(quarantine::show(&selection, context)).await

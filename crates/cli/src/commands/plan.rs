@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use chksweep_core::plan::{Plan, Summary};
-use chksweep_pipeline::{PlanContents, Planned, write_plan_file};
+use chksweep_pipeline::{PlanContents, Planned, check_place, write_plan_file};
 use serde::Serialize;
 
 use crate::app::Context;
@@ -34,8 +34,9 @@ struct Document<'a> {
 
 /// Plans, and shows the plan.
 pub(crate) async fn run(args: &PlanArgs, context: &Context) -> Outcome {
-    let planned = Connected::from_settings(context)?.dry_run(context, args.as_of).await?;
     let output = args.output.as_deref();
+    output.map_or(Ok(()), check_place)?;
+    let planned = Connected::from_settings(context)?.dry_run(context, args.as_of).await?;
     show(planned, context, Options { output, all: args.all, detailed_exitcode: args.detailed_exitcode })
 }
 

@@ -1,6 +1,7 @@
 //! `run --execute`: plan, apply and purge what is due, in one unattended pass.
 
 use chksweep_core::plan::Entry;
+use chksweep_engine::state;
 use chksweep_pipeline::{Session, first_plan};
 
 use crate::app::Context;
@@ -37,9 +38,9 @@ pub(crate) async fn execute(args: &RunArgs, context: &Context) -> Outcome {
 async fn planned(args: &RunArgs, context: &Context, session: &Session) -> Outcome<Vec<Entry>> {
     let around = context.around()?;
     let first = session.replanner().plan(&around).await?;
-    let directory = context.settings.state_dir()?.join("plans");
-    std::fs::create_dir_all(&directory)
-        .map_err(|error| Failure::failed(format_args!("making `{}`: {error}", directory.display())))?;
-    let path = directory.join(format!("{}.jsonl.zst", session.run.run_id()));
+    let path =
+        context.settings.state_dir()?.join("plans").join(format!("{}.jsonl.zst", session.run.run_id()));
+    state::make_for(&path)
+        .map_err(|error| Failure::failed(error).context("making the directory for plans of runs"))?;
     Ok(first_plan(&around, first, &path, args.all)?)
 }

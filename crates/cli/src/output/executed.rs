@@ -7,6 +7,7 @@ use chksweep_core::{JobId, Timestamp};
 use chksweep_engine::execute::{DroppedWhy, ExecutionReport};
 use chksweep_engine::journal::{self, Outcome as Fate};
 use chksweep_engine::quarantine::{PurgeReport, Rescued};
+use chksweep_engine::snapshots::Snapshots;
 use chksweep_pipeline::{CarriedOut, Purged, Session, Swept, carry_out};
 use serde::Serialize;
 
@@ -153,6 +154,9 @@ pub(crate) fn print_rescued(out: &mut dyn Write, rescued: &[Rescued]) -> io::Res
     Ok(())
 }
 
+/// How many snapshots of a directory are named.
+const SNAPSHOTS_NAMED: usize = 5;
+
 /// Writes what was purged, and what stays in quarantine until when.
 pub(crate) fn print_purge(out: &mut dyn Write, report: &PurgeReport) -> io::Result<()> {
     for run in &report.purged {
@@ -163,6 +167,17 @@ pub(crate) fn print_purge(out: &mut dyn Write, report: &PurgeReport) -> io::Resu
             run.run_id,
             count(run.files, "file"),
             bytes(run.bytes)
+        )?;
+    }
+    for Snapshots { directory, names } in &report.snapshots {
+        let some = names.iter().take(SNAPSHOTS_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = names.len().saturating_sub(SNAPSHOTS_NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        writeln!(
+            out,
+            "pinned by snapshots of {}: {}{more}; the space of what they hold is free when they are deleted",
+            escaped(&directory.to_string()),
+            escaped(&some)
         )?;
     }
     for failure in &report.failures {

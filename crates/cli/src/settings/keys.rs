@@ -131,6 +131,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key::many("define", "hadoop", Kind::Property, "KEY=VALUE", "Hadoop property, over those of the files"),
     Key::one("kerberos-principal", Kind::Text, "NAME", "Kerberos principal; else the one of the ticket"),
     Key::one("kerberos-keytab", Kind::Path, "FILE", "Keytab of the principal"),
+    Key::one("known-as", Kind::Text, "NAME", "What HDFS calls this user, where it is not the principal up to its first `/` or `@`"),
     Key::one("format", FORM, "FORMAT", "Form of the result on stdout").or("text"),
     Key::one("log-format", FORM, "FORMAT", "Form of what goes to stderr").or("text"),
     Key::one("color", WHEN, "WHEN", "Colours on stderr").or("auto"),

@@ -98,8 +98,8 @@ impl Settings {
 
     /// Returns what was typed of these groups and of what leads to the storage, flag by flag; the roots last.
     pub(crate) fn typed(&self, groups: &[Group]) -> Vec<(&'static str, String)> {
-        const TO_THE_STORAGE: [&str; 5] =
-            ["hadoop-conf", "define", "kerberos-principal", "kerberos-keytab", "state-dir"];
+        const TO_THE_STORAGE: [&str; 6] =
+            ["hadoop-conf", "define", "kerberos-principal", "kerberos-keytab", "known-as", "state-dir"];
         let mut typed = Vec::new();
         if self.file_is_named {
             typed.extend(self.file.iter().map(|file| ("config", file.to_string_lossy().into_owned())));

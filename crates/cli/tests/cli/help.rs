@@ -50,7 +50,7 @@ fn the_commands_are_listed() {
       pin          Protect a job, checkpoint or path
       unpin        Stop protecting a job, checkpoint or path
       pins         What is pinned
-      check        Is all as a run needs it (not available in this version)
+      check        Is all as a run needs it: credentials, clock, rights, quota and more. Looks only
       report       A plan, for people (not available in this version)
       config       The configuration
       audit        The records of runs
@@ -136,7 +136,6 @@ fn wrong_usage_is_exit_2() {
         &["plan", "--inventory", "image.txt", "/x"],
         &["plan", "--flink-conf", "/etc/flink", "/x"],
         &["verify", "/x"],
-        &["check", "/x"],
         &["report", "plan.jsonl", "--format", "csv"],
         &["--format", "json", "report", "plan.jsonl"],
     ] {

@@ -1,8 +1,10 @@
 //! The binary as users meet it: exit code, stdout, stderr, over trees on the local disk.
 
+mod check;
 mod commands;
 mod deps;
 mod help;
 mod plan;
+mod planted;
 mod sandbox;
 mod sweep;

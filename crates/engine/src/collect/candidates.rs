@@ -187,7 +187,7 @@ async fn list_one(task: Task, mut newest: Newest) -> Done {
     let mut holds_own = false;
     let mut sink = |entry: Entry<'_>| {
         newest.hear(entry.modified, || task.location.child(entry.name));
-        if matches!(entry.name, layout::OWN | layout::SNAPSHOTS) {
+        if matches!(entry.name, layout::OWN | layout::SNAPSHOTS | layout::TRASH) {
             holds_own |= entry.name == layout::OWN && entry.kind == EntryKind::Directory;
             if !task.is_root {
                 directory.add_file(entry.name, File { regular: false, ..sighting::file_of(&entry) });

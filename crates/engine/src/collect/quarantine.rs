@@ -6,25 +6,34 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chksweep_core::Location;
+use chksweep_core::plan::Problem;
 use chksweep_store::{Entry, EntryKind, ErrorKind, ReadStore, StoreError};
 
 use super::pool::Pool;
 use super::roots::Root;
 use super::run_record;
 use crate::collected::{QuarantinedFile, QuarantinedRun};
-use crate::own;
+use crate::{own, trust};
 
-/// Lists the quarantines of some directories that may hold a `.chksweep`.
+/// Lists the quarantines of some directories that may hold a `.chksweep`. One that others may have written to is
+/// left out, and told: a file in it would be brought back in place of the one that a job has lost.
 pub(super) async fn list(
     bases: &BTreeSet<Location>,
     roots: &[Root],
     concurrency: usize,
+    problems: &mut Vec<Problem>,
 ) -> Vec<QuarantinedRun> {
     let mut runs: Vec<QuarantinedRun> = Vec::new();
     let mut todo: Vec<Task> = Vec::new();
     for base in bases {
         let Some(root) = roots.iter().find(|root| base.is_within(&root.location)) else { continue };
         for run in runs_of(base, &root.store).await {
+            if let Err(error) = trust::of_path(root.store.as_ref(), base, &run.location).await {
+                if !error.is_absence() {
+                    problems.push(not_believed(&run.location, &error));
+                }
+                continue;
+            }
             let location = run.location.clone();
             todo.push(Task { run: runs.len(), location, store: Arc::clone(&root.store) });
             runs.push(run);
@@ -81,6 +90,11 @@ async fn runs_of(base: &Location, store: &Arc<dyn ReadStore>) -> Vec<Quarantined
         });
     }
     runs
+}
+
+fn not_believed(run: &Location, error: &trust::TrustError) -> Problem {
+    let message = format!("what lies in this quarantine is neither brought back nor purged: {error}");
+    Problem::warning("quarantine-ignored", Some(run.to_string()), message)
 }
 
 struct Task {

@@ -42,7 +42,7 @@ pub async fn collect(request: CollectRequest<'_>) -> Result<Collected, CollectEr
         let sweep_roots = roots.iter().filter(|root| root.usage == Use::Sweep);
         let mut bases: BTreeSet<Location> = sweep_roots.map(|root| root.location.clone()).collect();
         bases.extend(found.own.iter().cloned());
-        quarantine::list(&bases, &roots, concurrency).await
+        quarantine::list(&bases, &roots, concurrency, &mut problems).await
     } else {
         Vec::new()
     };

@@ -6,7 +6,7 @@ use chksweep_core::{Location, Timestamp};
 use chksweep_store::ReadStore;
 use serde::Deserialize;
 
-use crate::own;
+use crate::{own, trust};
 
 /// No first line is longer than this.
 const LONGEST_LINE: usize = 1 << 20;
@@ -17,10 +17,11 @@ struct Start {
     at: Timestamp,
 }
 
-/// Returns when the run started that is recorded under `base`; nothing where that cannot be told, which counts as
-/// now: what it moved keeps like any other metadata.
+/// Returns when the run started that is recorded under `base`; nothing where that cannot be told or believed, which
+/// counts as now: what it moved keeps like any other metadata.
 pub(super) async fn started_at(store: &Arc<dyn ReadStore>, base: &Location, run: &[u8]) -> Option<Timestamp> {
     let path = own::journal_file(base, std::str::from_utf8(run).ok()?);
+    trust::of_path(store.as_ref(), base, &path).await.ok()?;
     let mut reader = store.open(&path).await.ok()?;
     let mut line: Vec<u8> = Vec::new();
     while let Some(piece) = reader.next().await.ok()? {

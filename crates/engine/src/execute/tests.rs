@@ -509,3 +509,16 @@ async fn the_same_run_id_is_not_used_twice_and_clocks_must_agree() {
     assert!(scene.try_begin(options).await.is_err());
     scene.begin("run-4").await.finish(true).await.unwrap();
 }
+
+#[tokio::test]
+async fn what_cannot_be_renamed_as_across_an_encryption_zone_is_told_and_not_copied() {
+    let scene = scene();
+    let zone = path(&format!("shared/{}", uuid(3)));
+    let refusal = Strike::on(Call::Rename, Fault::Fail(ErrorKind::Unsupported));
+    scene.faulty.faults().add(refusal.at(&scene.store.location(&zone)).forever());
+    let report = scene.sweep("run-1", rules).await;
+    let told: Vec<_> = report.incidents.iter().map(|one| (one.path.to_string(), one.outcome)).collect();
+    assert_eq!(told, [(format!("hdfs://ns{zone}"), Outcome::Failed)]);
+    assert!(scene.store.exists(&zone) && report.is_partly_done());
+    assert!(!scene.store.exists(quarantined("run-1", &format!("shared/{}", uuid(3)))));
+}

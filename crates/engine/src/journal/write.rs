@@ -1,8 +1,8 @@
 //! Writing a journal, to all of its copies or not at all.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use chksweep_store::{Appender, StoreError};
 
 use super::record::{Line, Record};
 use super::{NO_LINE, digest_of};
-use crate::own;
 use crate::stores::MutateStores;
+use crate::{own, state};
 
 /// Why a journal cannot be written. Nothing is begun that it does not hold.
 #[derive(Debug, thiserror::Error)]
@@ -149,9 +149,7 @@ impl Journal {
 
 /// Creates the local copy, for its owner alone. What lies there already is never opened, a symbolic link neither.
 fn create_local(path: &Path) -> std::io::Result<File> {
-    if let Some(directory) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    }
+    state::make_for(path)?;
     let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
     if let Some(directory) = path.parent() {
         File::open(directory)?.sync_all()?;

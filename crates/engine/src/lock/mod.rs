@@ -219,6 +219,27 @@ fn is_barred(error: &StoreError) -> bool {
     matches!(error.kind, ErrorKind::PermissionDenied | ErrorKind::Unsupported | ErrorKind::WrongType)
 }
 
+/// Looks who holds the lock of a root, by a clock that is near that of the store.
+///
+/// # Errors
+///
+/// Where the lock cannot be looked at or read.
+pub async fn look(
+    store: &dyn ReadStore,
+    root: &Location,
+    now: Timestamp,
+) -> Result<Option<LockHeld>, StoreError> {
+    let location = own::lock_file(root);
+    let status = match store.stat(&location).await {
+        Ok(status) => status,
+        Err(error) if own::is_absent(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let content = content_of(store, &location).await?;
+    let holder = content.and_then(|content| serde_json::from_slice(&content).ok());
+    Ok(Some(LockHeld { location, holder, silent_for: now.since(status.modified) }))
+}
+
 /// What a lock file holds: its bytes, and nothing where it is gone.
 async fn content_of(store: &dyn ReadStore, lock: &Location) -> Result<Option<bytes::Bytes>, StoreError> {
     match store.read(lock, MAX_BYTES).await {

@@ -91,7 +91,8 @@ fn a_record_on_this_machine_is_private_and_replaced_as_a_whole() {
 #[test]
 fn links_are_not_followed() {
     let directory = tempfile::tempdir().unwrap();
-    let (target, path) = (directory.path().join("target"), directory.path().join("x.json"));
+    let (target, path) = (directory.path().join("target"), directory.path().join("looks/x.json"));
+    state::make_for(&path).unwrap();
     fs::write(&target, b"{\"directories\":{},\"moves\":{}}").unwrap();
     symlink(&target, &path).unwrap();
     let (known, problem) = load_local(&path);
@@ -104,7 +105,8 @@ fn links_are_not_followed() {
 #[test]
 fn a_record_that_cannot_be_read_is_ignored_and_told() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("x.json");
+    let path = directory.path().join("looks/x.json");
+    state::make_for(&path).unwrap();
     for bytes in [&b""[..], b"{", b"{\"directories\":{},\"moves\":{},\"more\":1}", b"\xff"] {
         fs::write(&path, bytes).unwrap();
         let (known, problem) = load_local(&path);

@@ -20,6 +20,7 @@ use crate::execute::{Fate, Step, list_tree};
 use crate::journal::{Outcome, Totals};
 use crate::own::{self, Stamp};
 use crate::run::Run;
+use crate::snapshots::{self, Snapshots};
 
 /// A run whose quarantine was deleted, or begun to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -62,6 +63,8 @@ pub struct PurgeReport {
     pub purged: Vec<PurgedRun>,
     /// The runs that stay.
     pub waiting: Vec<WaitingRun>,
+    /// The snapshots that hold what was purged, as far as it was there when they were taken: its space is not free yet.
+    pub snapshots: Vec<Snapshots>,
     /// What became of the operations.
     pub outcomes: Totals,
     /// What went wrong.
@@ -98,6 +101,21 @@ fn is_gone(fates: &[(Step, Fate)]) -> bool {
 /// Deletes what may go of the runs that are meant; a selection narrows by whole runs only. Rescue before it.
 pub async fn purge(run: &mut Run, conditions: &PurgeConditions<'_>, selection: &Selection) -> PurgeReport {
     purge_in_slices(run, conditions, selection, PURGE_SLICE).await
+}
+
+/// Returns the snapshots around what was purged. It is there to be told: not to know it stops nothing.
+async fn pinned_by(run: &Run, purged: &[PurgedRun]) -> Vec<Snapshots> {
+    let mut found: Vec<Snapshots> = Vec::new();
+    let mut roots: Vec<&Location> = purged.iter().map(|purged| &purged.root).collect();
+    roots.dedup();
+    for root in roots {
+        let Ok(store) = run.stores().of(root) else { continue };
+        match snapshots::around(store.as_ref(), root).await {
+            Ok(more) => found.extend(more.into_iter().filter(|one| !found.contains(one)).collect::<Vec<_>>()),
+            Err(error) => tracing::warn!(%error, "whether snapshots hold what was purged cannot be told"),
+        }
+    }
+    found
 }
 
 pub(super) async fn purge_in_slices(
@@ -149,6 +167,7 @@ pub(super) async fn purge_in_slices(
         }
         report.waiting.push(waiting(from, reasons, assessment.due));
     }
+    report.snapshots = pinned_by(run, &report.purged).await;
     report.stopped = run.stopped().map(|stop| stop.to_string());
     report
 }

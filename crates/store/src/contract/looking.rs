@@ -97,3 +97,32 @@ pub async fn check_times(subject: &Subject) {
     must(subject.store.replace(&moved, b"3").await);
     assert!(looked.modified <= must(subject.store.stat(&moved).await).modified);
 }
+
+/// Whoever makes something owns it, and what is made to be private is closed to all others.
+pub async fn check_access(subject: &Subject) {
+    let base = subject.directory("access").await;
+    let (file, private) = (base.child(b"file"), base.child(b"private"));
+    subject.put(&file, b"1").await;
+    must(subject.store.make_directories(&private, true).await);
+    let of_file = must(subject.store.access(&file).await);
+    assert_eq!((of_file.kind, of_file.mode & 0o022), (EntryKind::File, 0), "{of_file:?}");
+    let of_private = must(subject.store.access(&private).await);
+    assert_eq!((of_private.kind, of_private.mode & 0o077), (EntryKind::Directory, 0), "{of_private:?}");
+    assert_eq!(of_file.owner, of_private.owner);
+    assert_eq!(subject.store.user(), Some(of_file.owner));
+    refused(subject.store.access(&base.child(b"missing")).await, ErrorKind::NotFound);
+}
+
+/// What lies below a directory is added up, where the store can do that.
+pub async fn check_usage(subject: &Subject) {
+    let base = subject.directory("usage").await;
+    subject.put(&base.child(b"file"), b"12345").await;
+    match subject.store.usage(&base).await {
+        Ok(usage) => {
+            assert_eq!((usage.names, usage.names_allowed, usage.space_allowed), (2, None, None));
+            assert!(usage.space >= 5, "{usage:?}");
+            refused(subject.store.usage(&base.child(b"missing")).await, ErrorKind::NotFound);
+        }
+        Err(error) => assert_eq!(error.kind, ErrorKind::Unsupported, "{error}"),
+    }
+}

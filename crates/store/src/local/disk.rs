@@ -15,7 +15,7 @@ use rustix::io::{Errno, pread, retry_on_intr, write};
 
 use super::{Failure, errno};
 use crate::error::ErrorKind;
-use crate::read::{EntryKind, Status};
+use crate::read::{Access, EntryKind, Status};
 
 /// How often another name is tried for a temporary file.
 const TEMPORARY_TRIES: usize = 100;
@@ -64,6 +64,21 @@ pub(super) fn find(path: &[u8]) -> Result<Option<Stat>, Failure> {
 
 pub(super) fn stat(path: &[u8]) -> Result<Status, Failure> {
     lstat(path).map(|stat| status_of(&stat)).map_err(errno::looking)
+}
+
+pub(super) fn access(path: &[u8]) -> Result<Access, Failure> {
+    let stat = lstat(path).map_err(errno::looking)?;
+    Ok(Access {
+        kind: status_of(&stat).kind,
+        owner: user_name(stat.st_uid),
+        group: format!("gid {}", stat.st_gid),
+        mode: u16::try_from(stat.st_mode & 0o7777).unwrap_or(0o7777),
+    })
+}
+
+/// Users of a disk are numbers; their names are the business of this machine.
+pub(super) fn user_name(uid: u32) -> String {
+    format!("uid {uid}")
 }
 
 /// Opens a regular file, without waiting for the other end of a pipe. Returns its length too.

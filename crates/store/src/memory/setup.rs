@@ -141,6 +141,17 @@ impl MemoryStore {
         self.lock().denied.remove(path.as_ref());
     }
 
+    /// Gives a path another owner and mode than the user's own and the usual.
+    pub fn set_access(&self, path: impl AsRef<[u8]>, owner: &str, mode: u16) {
+        self.lock().owned.insert(path.as_ref().to_vec(), (owner.to_owned(), mode));
+    }
+
+    /// Says that snapshots of a directory were taken. They hold nothing.
+    pub fn set_snapshots(&self, path: impl AsRef<[u8]>, names: &[&str]) {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        self.lock().snapshots.insert(path.as_ref().to_vec(), names);
+    }
+
     /// Switches the trash on (for `/user/test/.Trash`) or off, as it is at first.
     pub fn set_trash(&self, on: bool) {
         self.lock().trash = on.then(|| "test".to_owned());

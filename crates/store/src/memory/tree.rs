@@ -134,6 +134,23 @@ impl Node {
         }
     }
 
+    /// The mode of what was made by the store itself.
+    pub(super) fn usual_mode(&self) -> u16 {
+        match &self.body {
+            Body::Directory(directory) if directory.private => 0o700,
+            Body::Directory(_) => 0o755,
+            Body::File(_) => 0o644,
+            Body::Other => 0o777,
+        }
+    }
+
+    /// Names and bytes, each copy counted, at and below this one.
+    pub(super) fn usage(&self) -> (u64, u64) {
+        let own = self.as_file().map_or(0, |f| f.content.length().saturating_mul(f.replication.into()));
+        let below = self.as_directory().map_or(0, |d| d.entries.values().map(|node| node.usage().1).sum());
+        (self.names(), own.saturating_add(below))
+    }
+
     /// How many names there are at and below this one.
     fn names(&self) -> u64 {
         1 + self.as_directory().map_or(0, |d| d.entries.values().map(Self::names).sum())

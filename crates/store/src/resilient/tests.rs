@@ -159,6 +159,14 @@ impl ReadStore for Scripted {
         Err(StoreError::new(ErrorKind::Unsupported, Operation::Stat, path, "not in the script"))
     }
 
+    async fn access(&self, path: &Location) -> Result<Access, StoreError> {
+        Err(StoreError::new(ErrorKind::Unsupported, Operation::Stat, path, "not in the script"))
+    }
+
+    fn user(&self) -> Option<String> {
+        None
+    }
+
     async fn open(&self, path: &Location) -> Result<Box<dyn Reader>, StoreError> {
         Err(StoreError::new(ErrorKind::Unsupported, Operation::Read, path, "not in the script"))
     }

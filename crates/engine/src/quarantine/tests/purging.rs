@@ -69,6 +69,15 @@ async fn what_is_due_is_purged_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn what_snapshots_pin_is_said_to_be_pinned() {
+    let scene = due().await;
+    scene.store.set_snapshots("/flink", &["daily-1", "daily-2"]);
+    let report = purged(&scene, "run-10", |_, _, _| {}).await;
+    let pinned: Vec<_> = report.snapshots.iter().map(|s| (s.directory.to_string(), s.names.len())).collect();
+    assert_eq!(pinned, [("hdfs://ns/flink".to_owned(), 2)]);
+}
+
+#[tokio::test]
 async fn each_condition_alone_holds_a_purge() {
     let conditions: [(&str, Change); 15] = [
         ("kept until", |_, _, facts| facts.now = facts.now.minus(Age::days(2))),
