@@ -245,7 +245,7 @@ impl History {
         match end {
             End::Killed => hub.counts.kills += 1,
             End::Refused(why) => {
-                hub.watch.violations.push(format!("the checker refuses our own plan: {why}"))
+                hub.watch.violations.push(format!("the checker refuses our own plan: {why}"));
             }
             End::Done { rescued, .. } => hub.counts.rescued += rescued,
             End::Failed(_) | End::Locked => {}

@@ -13,12 +13,14 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::indexing_slicing,
     clippy::as_conversions,
     clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
     clippy::cast_possible_wrap,
+    clippy::large_futures,
+    clippy::similar_names,
+    clippy::struct_excessive_bools,
+    clippy::wildcard_enum_match_arm,
     reason = "a simulator ends with what went wrong, and its numbers are small"
 )]
 

@@ -217,11 +217,10 @@ impl Hub {
         }
         let kinds = [ErrorKind::Unreachable, ErrorKind::TimedOut, ErrorKind::Other];
         let kind = *self.dice.pick(&kinds).unwrap_or(&ErrorKind::Other);
-        let fate = match self.dice.below(if is_change { 8 } else { 3 }) {
-            0 => Fate::Refused(kind),
+        let fate = match self.dice.below(if is_change { 8 } else { 4 }) {
             1 => Fate::Refused(ErrorKind::Busy),
             2 => Fate::Hangs,
-            3 | 4 => Fate::Lost(kind),
+            4 | 7 => Fate::Lost(kind),
             5 => Fate::HangsAfter,
             6 => Fate::Late(Duration::from_secs(self.dice.between(61, 900))),
             _ => Fate::Refused(kind),
@@ -364,7 +363,7 @@ impl Client {
 
 impl Hub {
     fn begin_change(&mut self, call: Call, path: &Location) -> crate::oracle::Before {
-        self.watch.before(call, path, &self.world)
+        crate::oracle::before(call, path, &self.world)
     }
 
     fn end_change(

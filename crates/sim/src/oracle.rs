@@ -51,29 +51,30 @@ fn original(path: &str) -> Option<String> {
     Some(format!("{root}/{below}"))
 }
 
-impl Watch {
-    pub(crate) fn before(&mut self, call: Call, path: &Location, world: &World) -> Before {
-        let path = text(path);
-        let place = |path: &str| original(path).unwrap_or_else(|| path.to_owned());
-        // What lies there instead of what Flink wrote at that place last is of no interest: numbers come again.
-        let is_it = |path: &str, place: &str| {
-            let wrote = world.model.files.get(place);
-            wrote.is_some_and(|w| world.memory.contents(path).is_some_and(|c| c.as_ref() == w.as_ref()))
-        };
-        if world.memory.contents(&path).is_some() {
-            let place = place(&path);
-            let files = if is_it(&path, &place) { vec![(path, place)] } else { Vec::new() };
-            return Before { files };
-        }
-        if !matches!(call, Call::Rename | Call::DeleteTree) {
-            return Before::default();
-        }
-        let below = format!("{path}/");
-        let files = files_of(world).into_iter().filter(|file| file.starts_with(&below));
-        let files = files.map(|file| (file.clone(), place(&file)));
-        Before { files: files.filter(|(file, place)| is_it(file, place)).collect() }
+/// Looks what lies at a path before a call changes it.
+pub(crate) fn before(call: Call, path: &Location, world: &World) -> Before {
+    let path = text(path);
+    let place = |path: &str| original(path).unwrap_or_else(|| path.to_owned());
+    // What lies there instead of what Flink wrote at that place last is of no interest: numbers come again.
+    let is_it = |path: &str, place: &str| {
+        let wrote = world.model.files.get(place);
+        wrote.is_some_and(|w| world.memory.contents(path).is_some_and(|c| c.as_ref() == w.as_ref()))
+    };
+    if world.memory.contents(&path).is_some() {
+        let place = place(&path);
+        let files = if is_it(&path, &place) { vec![(path, place)] } else { Vec::new() };
+        return Before { files };
     }
+    if !matches!(call, Call::Rename | Call::DeleteTree) {
+        return Before::default();
+    }
+    let below = format!("{path}/");
+    let files = files_of(world).into_iter().filter(|file| file.starts_with(&below));
+    let files = files.map(|file| (file.clone(), place(&file)));
+    Before { files: files.filter(|(file, place)| is_it(file, place)).collect() }
+}
 
+impl Watch {
     pub(crate) fn after(
         &mut self,
         call: Call,
@@ -199,7 +200,7 @@ impl Watch {
             let bytes = world.model.files.get(path);
             bytes.is_some_and(|b| world.memory.contents(path).is_some_and(|real| real.as_ref() == b.as_ref()))
         };
-        for (path, _) in &world.model.files {
+        for path in world.model.files.keys() {
             if !real.contains(path) && !quarantined.contains(path) && !self.removed.contains(path) {
                 self.violations.push(format!("{path} is lost between two places"));
             }

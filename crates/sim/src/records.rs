@@ -13,7 +13,7 @@ pub(crate) fn lies(world: &World) -> Vec<String> {
     let files = files_of(world);
     let mut lies = Vec::new();
     let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for path in files.iter().filter(|path| path.contains("/.chksweep/runs/") && path.ends_with(".jsonl")) {
+    for path in files.iter().filter(|path| path.contains("/.chksweep/runs/") && path.ends_with("jsonl")) {
         let Some(bytes) = world.memory.contents(path) else { continue };
         let lines = match chained(&bytes) {
             Ok(lines) => lines,
@@ -57,10 +57,19 @@ fn chained(bytes: &[u8]) -> Result<Vec<Value>, String> {
         if value.get("prev").and_then(Value::as_str) != Some(before.as_str()) {
             return Err(format!("line {} does not follow from the one before", number + 1));
         }
-        before = Sha256::digest(line).iter().map(|byte| format!("{byte:02x}")).collect();
+        before = hex(&Sha256::digest(line));
         lines.push(value);
     }
     Ok(lines)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]])
+        .map(char::from)
+        .collect()
 }
 
 fn of_kind<'l>(lines: &'l [Value], kind: &'l str) -> impl Iterator<Item = &'l Value> {

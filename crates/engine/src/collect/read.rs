@@ -120,7 +120,12 @@ async fn read_all(reader: &mut dyn Reader, location: &Location, limit: u64) -> R
     }
 }
 
+/// Up to how many bytes a metadata file is parsed at once: less than a millisecond, which is less than it takes to wake
+/// another thread on a machine that is busy.
+const PARSED_AT_ONCE: usize = 256 * 1024;
+
 async fn understand(bytes: Bytes, location: Location, readers: Arc<Readers>) -> Outcome {
+    let small = bytes.len() <= PARSED_AT_ONCE;
     let work = move || {
         if is_not_metadata(&location, &bytes) {
             return Outcome::NotMetadata;
@@ -134,7 +139,7 @@ async fn understand(bytes: Bytes, location: Location, readers: Arc<Readers>) -> 
             Err(error) => not_understood(&error, || Some(uuid_scan::scan_uuids(&bytes))),
         }
     };
-    blocking(work).await
+    if small { work() } else { blocking(work).await }
 }
 
 /// Runs what needs the processor, or waits in a way that the standard library knows.

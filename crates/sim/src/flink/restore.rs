@@ -16,8 +16,11 @@ const ACCESS_PRECISION: Age = Age::hours(1);
 /// Whose a restored snapshot is afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Claim {
-    Claim,
-    NoClaim,
+    /// The job's that restored it.
+    Yes,
+    /// The user's; the job needs it until its first checkpoint.
+    No,
+    /// The user's, and the job needs it for ever.
     Legacy,
 }
 
@@ -158,12 +161,12 @@ impl World {
         let candidates: Vec<usize> = self.model.there().map(|(at, _)| at).filter(free).collect();
         let Some(snapshot) = self.dice.pick(&candidates).copied() else { return };
         let claim = match self.dice.below(4) {
-            0 | 1 => Claim::Claim,
-            2 => Claim::NoClaim,
+            0 | 1 => Claim::Yes,
+            2 => Claim::No,
             _ => Claim::Legacy,
         };
         let claimed = self.jobs.iter().any(|job| !job.is_ended() && job.waiting.contains(&snapshot));
-        let claim = if claimed { Claim::NoClaim } else { claim };
+        let claim = if claimed { Claim::No } else { claim };
         self.start(Some((snapshot, claim)));
     }
 
@@ -178,7 +181,7 @@ impl World {
             reusable.extend(state.exclusive.into_iter().filter(|file| file.form != Form::Payload));
         }
         let canonical = self.model.snapshots[snapshot].savepoint && !state.native_savepoint;
-        if canonical || claim == Claim::NoClaim {
+        if canonical || claim == Claim::No {
             reusable.clear();
         }
         let fixed = self.setting.fixed_relative_names;
@@ -188,7 +191,7 @@ impl World {
             }
         }
         let job = &mut self.jobs[at];
-        if claim == Claim::Claim {
+        if claim == Claim::Yes {
             job.retained.push_back(snapshot);
             job.registered.extend(reusable.iter().filter(|f| f.form != Form::Hidden).map(|f| f.path.clone()));
         }

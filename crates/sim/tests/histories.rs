@@ -1,0 +1,51 @@
+//! A few thousand random histories. `tests/soak` plays a million; a seed that is printed here is told again by
+//! `cargo run --profile sim -p chksweep-sim -- --replay SEED` (with `--frantic` before it for the second test).
+
+use chksweep_sim::{Counts, Regime, play};
+
+/// Plays seeds, on all cores, and returns what they counted; a history that breaks an invariant ends the test.
+fn all_is_well(first: u64, histories: u64, regime: Regime) -> Counts {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let sums = std::thread::scope(|scope| {
+        let work = |worker: u64| {
+            let mut sums = Counts::default();
+            for seed in (first..first + histories).skip(worker as usize).step_by(workers as usize) {
+                let outcome = play(seed, regime, false);
+                assert_eq!(outcome.violations, [""; 0], "{regime:?}, seed {seed}");
+                sums.add(&outcome.counts);
+            }
+            sums
+        };
+        let workers: Vec<_> = (0..workers).map(|worker| scope.spawn(move || work(worker))).collect();
+        let mut sums = Counts::default();
+        workers.into_iter().for_each(|worker| sums.add(&worker.join().unwrap()));
+        sums
+    });
+    println!("count: histories ({regime:?}): {}, seeds {first} to {}", sums.histories, first + histories - 1);
+    sums
+}
+
+#[test]
+fn whatever_jobs_and_namenodes_do_nothing_that_is_needed_is_lost() {
+    let counts = all_is_well(1, 2000, Regime::Natural);
+    // The histories are about something: things are swept, retired, purged, interrupted, and go wrong.
+    assert!(counts.swept > 1000 && counts.purged > 500 && counts.retired > 50, "{counts:?}");
+    assert!(counts.kills > 500 && counts.calm_ends > 50, "{counts:?}");
+    for fault in ["answer lost", "hangs", "hangs after", "late", "refused", "safe mode", "process paused"] {
+        assert!(counts.faults.get(fault).copied().unwrap_or(0) > 50, "{fault}: {counts:?}");
+    }
+}
+
+#[test]
+fn however_fast_jobs_are_what_is_needed_comes_back_by_itself() {
+    all_is_well(1, 1000, Regime::Frantic);
+}
+
+#[test]
+fn a_seed_tells_the_same_history_again() {
+    for seed in [3, 17, 290] {
+        let (one, other) = (play(seed, Regime::Natural, true), play(seed, Regime::Natural, true));
+        assert!(one.trace.len() > 20, "{:?}", one.trace);
+        assert_eq!(one.trace, other.trace, "seed {seed}");
+    }
+}
