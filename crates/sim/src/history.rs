@@ -363,6 +363,7 @@ fn setting(dice: &mut Dice) -> Setting {
         high_availability: dice.one_in(2),
         metadata_in_place: dice.one_in(6),
         fixed_relative_names: dice.one_in(2),
+        reuses_uploads: dice.one_in(2),
         timeout: Age::hours(10),
     }
 }

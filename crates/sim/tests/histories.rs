@@ -1,25 +1,34 @@
 //! A few thousand random histories. `tests/soak` plays a million; a seed that is printed here is told again by
 //! `cargo run --profile sim -p chksweep-sim -- --replay SEED` (with `--frantic` before it for the second test).
 
+#![expect(clippy::unwrap_used, reason = "a helper of tests")]
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use chksweep_sim::{Counts, Regime, play};
 
 /// Plays seeds, on all cores, and returns what they counted; a history that breaks an invariant ends the test.
 fn all_is_well(first: u64, histories: u64, regime: Regime) -> Counts {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-    let sums = std::thread::scope(|scope| {
-        let work = |worker: u64| {
-            let mut sums = Counts::default();
-            for seed in (first..first + histories).skip(worker as usize).step_by(workers as usize) {
-                let outcome = play(seed, regime, false);
-                assert_eq!(outcome.violations, [""; 0], "{regime:?}, seed {seed}");
-                sums.add(&outcome.counts);
-            }
-            sums
-        };
-        let workers: Vec<_> = (0..workers).map(|worker| scope.spawn(move || work(worker))).collect();
+    let next = AtomicU64::new(first);
+    let work = || {
         let mut sums = Counts::default();
-        workers.into_iter().for_each(|worker| sums.add(&worker.join().unwrap()));
-        sums
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= first + histories {
+                return sums;
+            }
+            let outcome = play(seed, regime, false);
+            assert_eq!(outcome.violations, [""; 0], "{regime:?}, seed {seed}");
+            sums.add(&outcome.counts);
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut sums = Counts::default();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            sums.add(&worker.join().unwrap());
+        }
     });
     println!("count: histories ({regime:?}): {}, seeds {first} to {}", sums.histories, first + histories - 1);
     sums

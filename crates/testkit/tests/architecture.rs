@@ -22,12 +22,26 @@ const OURS: &[(&str, &[&str])] = &[
         &["chksweep-core", "chksweep-store", "chksweep-hdfs", "chksweep-engine", "chksweep-pipeline"],
     ),
     ("chksweep-testkit", &["chksweep-core", "chksweep-store"]),
+    (
+        "chksweep-sim",
+        &["chksweep-core", "chksweep-store", "chksweep-engine", "chksweep-pipeline", "chksweep-testkit"],
+    ),
 ];
 
 /// What is heavy, or lets code touch the world, and who may use it.
 const HEAVY: &[(&str, &[&str])] = &[
     ("hdfs-native", &["chksweep-hdfs"]),
-    ("tokio", &["chksweep-store", "chksweep-hdfs", "chksweep-engine", "chksweep-pipeline", "chksweep"]),
+    (
+        "tokio",
+        &[
+            "chksweep-store",
+            "chksweep-hdfs",
+            "chksweep-engine",
+            "chksweep-pipeline",
+            "chksweep-sim",
+            "chksweep",
+        ],
+    ),
     ("clap", &["chksweep"]),
     ("anyhow", &["chksweep"]),
     ("indicatif", &["chksweep"]),

@@ -297,8 +297,14 @@ impl World {
         if pending.kind == Kind::Checkpoint && self.dice.one_in(4) {
             self.jobs[at].late.push(pending.dir);
         }
-        // Tasks delete what they wrote for it elsewhere, if they still can.
-        if matches!(self.jobs[at].backend, Backend::RocksDb | Backend::WriteAhead) && self.dice.one_in(2) {
+        if !matches!(self.jobs[at].backend, Backend::RocksDb | Backend::WriteAhead) {
+            return;
+        }
+        if self.setting.reuses_uploads && pending.kind == Kind::Checkpoint {
+            let uploads = pending.written.iter().filter(|file| file.form == Form::Absolute);
+            self.jobs[at].base.extend(uploads.cloned());
+        } else if self.dice.one_in(2) {
+            // Tasks delete what they wrote for it, if they still can.
             let used = self.uses(at);
             for file in pending.written.iter().filter(|file| !used.contains(&file.path)) {
                 self.delete(&file.path);

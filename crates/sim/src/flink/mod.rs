@@ -45,6 +45,8 @@ pub(crate) struct Setting {
     pub(crate) metadata_in_place: bool,
     /// Whether claimed native savepoints are named rightly.
     pub(crate) fixed_relative_names: bool,
+    /// Whether tasks name again what they uploaded for a checkpoint that failed, as long as none has completed since.
+    pub(crate) reuses_uploads: bool,
     /// The longest time from trigger to completion of a checkpoint.
     pub(crate) timeout: Age,
 }
