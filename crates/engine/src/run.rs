@@ -260,7 +260,7 @@ impl Run {
             .await;
         let records = steps.iter().zip(&fates).map(|(step, fate)| step.record(batch, fate)).collect();
         if let Err(error) = self.journal.append(records).await {
-            self.stop(Stop::Journal(error.to_string()));
+            self.stop(Stop::Journal(whole(&error)));
         }
         let fates: Vec<_> = steps.into_iter().zip(fates).collect();
         self.add_up(&fates);
@@ -361,7 +361,7 @@ impl Run {
 }
 
 /// An error with its causes, in one line.
-fn whole(error: &dyn std::error::Error) -> String {
+pub(crate) fn whole(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
