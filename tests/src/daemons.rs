@@ -123,7 +123,8 @@ impl Daemons {
     pub fn await_data(&self) -> Result<()> {
         self.until("the DataNode serves", || {
             let live = self.client.command("datanodes").ok().and_then(|answer| answer.get("live")?.as_u64());
-            let safe = self.client.command("safemode get").ok().and_then(|answer| answer.get("safemode")?.as_bool());
+            let safe =
+                self.client.command("safemode get").ok().and_then(|answer| answer.get("safemode")?.as_bool());
             (live, safe) == (Some(1), Some(false))
         })
     }
@@ -193,7 +194,6 @@ pub fn signal(pid: u32, name: &str) -> Result<()> {
     ensure!(status.success(), "signal {name} to process {pid}: {status}");
     Ok(())
 }
-
 
 impl Drop for Daemons {
     fn drop(&mut self) {

@@ -11,6 +11,7 @@ mod process;
 pub mod program;
 pub mod proxy;
 pub mod tree;
+pub mod trial;
 pub mod world;
 
 pub use daemons::{Daemon, Daemons};

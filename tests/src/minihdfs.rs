@@ -223,7 +223,8 @@ impl MiniHdfs {
         let digests = answer.get("entries").and_then(Value::as_array).context("an answer without entries")?;
         let digests = digests.iter().map(|entry| entry.get("sha256").and_then(Value::as_str));
         let all = tree::entries(&answer)?.into_iter().zip(digests);
-        let files = all.filter_map(|(entry, digest)| Some((entry.path, (entry.mtime_ms, digest?.to_owned()))));
+        let files =
+            all.filter_map(|(entry, digest)| Some((entry.path, (entry.mtime_ms, digest?.to_owned()))));
         Ok(files.collect())
     }
 

@@ -114,10 +114,7 @@ impl Session {
             state_dir: Some(state_dir),
             break_lock: begin.break_lock.as_deref().map(BreakLock::parse),
             concurrency: context.settings.concurrency()?,
-            waiting: Waiting {
-                total: context.settings.patience()?.saturating_mul(2),
-                ..Waiting::default()
-            },
+            waiting: Waiting { total: context.settings.patience()?.saturating_mul(2), ..Waiting::default() },
         };
         let run = Run::begin(stores, options, context.observer(), context.stop.cancel.clone())
             .await

@@ -34,6 +34,8 @@ configure() {
     property dfs.namenode.datanode.registration.ip-hostname-check false
     property dfs.namenode.safemode.extension 0
     property dfs.replication 1
+    # How soon a DataNode hears that it is to close a file for a writer that is gone.
+    property dfs.heartbeat.interval 1
     # A client that closes a file before the DataNode has reported its block is turned away and waits half a second.
     property dfs.namenode.file.close.num-committed-allowed 1
     # Tests read every file to compare it, which must not make a checkpoint look used.
