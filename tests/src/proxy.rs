@@ -41,11 +41,24 @@ struct Shared {
     state: Mutex<State>,
 }
 
+/// The n-th call, of one method or of any; the first is 1.
+#[derive(Debug)]
+struct Which {
+    method: Option<String>,
+    nth: usize,
+}
+
+impl Which {
+    fn count(&self, calls: &[String]) -> usize {
+        calls.iter().filter(|call| self.method.as_ref().is_none_or(|only| only == *call)).count()
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     /// The methods that were called since the last [`Proxy::spoil`].
     calls: Vec<String>,
-    spoil: Option<(usize, Fault)>,
+    spoil: Option<(Which, Fault)>,
     /// Calls that are held back.
     late: usize,
     stopped: bool,
@@ -83,7 +96,20 @@ impl Proxy {
     pub fn spoil(&self, what: Option<(usize, Fault)>) {
         let mut state = self.shared.lock();
         state.calls.clear();
-        state.spoil = what;
+        state.spoil = what.map(|(nth, fault)| (Which { method: None, nth }, fault));
+    }
+
+    /// As [`Proxy::spoil`], of the calls of one method.
+    pub fn spoil_nth_of(&self, method: &str, nth: usize, fault: Fault) {
+        let mut state = self.shared.lock();
+        state.calls.clear();
+        state.spoil = Some((Which { method: Some(method.to_owned()), nth }, fault));
+    }
+
+    /// Whether the call that was to be spoiled has come.
+    pub fn is_spoiled(&self) -> bool {
+        let state = self.shared.lock();
+        state.spoil.as_ref().is_some_and(|(which, _)| which.count(&state.calls) >= which.nth)
     }
 
     /// The methods called since, in order.
@@ -115,9 +141,12 @@ impl Shared {
     /// Counts a call, and returns what becomes of it.
     fn count(&self, method: String) -> Option<Fault> {
         let mut state = self.lock();
-        state.calls.push(method);
-        let number = state.calls.len();
-        let fault = state.spoil.filter(|(nth, _)| *nth == number).map(|(_, fault)| fault);
+        state.calls.push(method.clone());
+        let spoil = state.spoil.as_ref().filter(|(which, _)| {
+            let is_meant = which.method.as_ref().is_none_or(|only| *only == method);
+            is_meant && which.count(&state.calls) == which.nth
+        });
+        let fault = spoil.map(|(_, fault)| *fault);
         if matches!(fault, Some(Fault::Late(_))) {
             state.late += 1;
         }

@@ -156,17 +156,20 @@ impl Bench<'_> {
 }
 
 impl Trial {
-    /// Starts the command through the proxy, as a name service of which that is the NameNode.
+    /// The words of the command: it takes the proxy for the NameNode of a name service.
+    pub fn words(&self, more: &[&str]) -> Vec<String> {
+        let address = format!("dfs.namenode.rpc-address.ns.nn1=127.0.0.1:{}", self.proxy.port());
+        let service = ["-D", "dfs.nameservices=ns", "-D", "dfs.ha.namenodes.ns=nn1", "-D", &address];
+        let more = service.iter().chain(more).map(|&word| word.to_owned());
+        self.command.words(&self.world).into_iter().chain(more).collect()
+    }
+
+    /// Starts the command.
     ///
     /// # Errors
     /// When it cannot be started.
     pub fn start(&self, more: &[&str]) -> Result<Running> {
-        let address = format!("dfs.namenode.rpc-address.ns.nn1=127.0.0.1:{}", self.proxy.port());
-        let service = ["-D", "dfs.nameservices=ns", "-D", "dfs.ha.namenodes.ns=nn1", "-D", &address];
-        let words = self.command.words(&self.world);
-        let words: Vec<&str> =
-            words.iter().map(String::as_str).chain(service).chain(more.iter().copied()).collect();
-        self.chksweep.start(&words)
+        self.chksweep.start(&self.words(more))
     }
 
     /// Runs the command undisturbed; it must succeed. Returns the calls and how long it took.

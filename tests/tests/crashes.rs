@@ -131,15 +131,15 @@ fn killed_at_any_moment_nothing_is_lost_and_the_next_run_finishes() -> Result<()
 fn what_a_killed_run_had_begun_is_settled_by_the_next() -> Result<()> {
     let daemons = Daemons::start()?;
     let bench = Bench { hdfs: daemons.client(), port: daemons.port() };
-    let (calls, _) = {
-        let trial = bench.prepare(0, Command::Run)?;
-        trial.well()?
-    };
-    // The first rename puts the record of looks in its place; the journal says what the second is before it comes.
-    let renames = calls.iter().enumerate().filter(|(_, call)| *call == "rename2").map(|(at, _)| at + 1);
-    let second = renames.take(2).last().context("no renames")?;
     let trial = bench.prepare(1, Command::Run)?;
-    let running = started(&trial, Moment::Before(second), &[])?;
+    // The first rename puts the record of looks in its place; the journal says what the second is before it comes.
+    trial.proxy.spoil_nth_of("rename2", 2, Fault::Hang);
+    let mut running = trial.start(&[])?;
+    let until = Instant::now() + DEADLINE;
+    while !trial.proxy.is_spoiled() {
+        ensure!(running.runs()? && Instant::now() < until, "it does not come to rename anything");
+        thread::sleep(Duration::from_micros(200));
+    }
     running.signal("KILL")?;
     running.output(DEADLINE)?;
     bench.check(&trial)?;

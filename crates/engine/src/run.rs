@@ -307,6 +307,10 @@ impl Run {
     ///
     /// Where the record cannot be written; the locks are given back all the same.
     pub async fn finish(self, clean: bool) -> Result<RunRecord, RunError> {
+        // Says so loudly where it is not, whatever else went wrong.
+        if let Err(error) = self.lock.still_mine().await {
+            self.stop(Stop::Lock(whole(&error)));
+        }
         let ended_at = self.end_time().await;
         let failed = self.totals.iter().any(|(outcome, n)| outcome.is_failure() && n.operations > 0);
         let stopped = self.stopped();
