@@ -44,7 +44,8 @@ fn a_namenode_or_datanode_that_goes_away_in_a_run_is_waited_for_and_nothing_is_l
     for daemon in [Daemon::NameNode, Daemon::DataNode] {
         for killed in [true, false] {
             // Before the first change of a job's files, and after it.
-            for share in [2, 8] {
+            let shares: &[usize] = if trial::is_soak() { &[1, 2, 3, 4, 5, 6, 7, 8, 9] } else { &[5] };
+            for share in shares {
                 number += 1;
                 let trial = bench.prepare(number, Command::Run)?;
                 let running = started(&trial, calls * share / 10, &["--call-timeout", "5s"])?;
