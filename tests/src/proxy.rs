@@ -139,11 +139,11 @@ impl Shared {
     }
 
     /// Counts a call, and returns what becomes of it.
-    fn count(&self, method: String) -> Option<Fault> {
+    fn count(&self, method: &str) -> Option<Fault> {
         let mut state = self.lock();
-        state.calls.push(method.clone());
+        state.calls.push(method.to_owned());
         let spoil = state.spoil.as_ref().filter(|(which, _)| {
-            let is_meant = which.method.as_ref().is_none_or(|only| *only == method);
+            let is_meant = which.method.as_ref().is_none_or(|only| only == method);
             is_meant && which.count(&state.calls) == which.nth
         });
         let fault = spoil.map(|(_, fault)| *fault);
@@ -204,7 +204,7 @@ impl Connection<'_> {
                 self.write(&frame)?;
                 continue;
             };
-            match self.shared.count(method) {
+            match self.shared.count(&method) {
                 None => self.write(&frame)?,
                 Some(Fault::Fail) => return Err(io::ErrorKind::ConnectionAborted.into()),
                 Some(Fault::Hang) => {}

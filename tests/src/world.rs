@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use chksweep_testkit::metadata_writer::{SimpleKind, simple_metadata};
@@ -174,7 +174,9 @@ fn age_directories(directory: &Path) -> Result<()> {
     age(directory, Duration::ZERO)
 }
 
+/// Makes a file or directory that was made just now that much older.
 fn age(path: &Path, more: Duration) -> Result<()> {
-    let time = SystemTime::now().checked_sub(more).context("before all time")?;
+    let now = fs::metadata(path)?.modified()?;
+    let time = now.checked_sub(more).context("before all time")?;
     Ok(File::open(path)?.set_modified(time)?)
 }

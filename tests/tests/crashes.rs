@@ -23,7 +23,7 @@ enum Moment {
     At(usize),
 }
 
-/// Numbers that look random and are the same for the same seed (SplitMix64).
+/// Numbers that look random and are the same for the same seed (`SplitMix64`).
 struct Dice(u64);
 
 impl Dice {
@@ -35,12 +35,14 @@ impl Dice {
         (z ^ (z >> 31)) % limit.max(1)
     }
 
-    fn moment(&mut self, kind: usize, calls: usize, took: Duration) -> Moment {
-        let mut call = || 1 + usize::try_from(self.up_to(calls as u64)).unwrap_or(0);
+    fn moment(&mut self, kind: usize, calls: u64, took: Duration) -> Moment {
+        let mut call = || 1 + usize::try_from(self.up_to(calls)).unwrap_or(0);
         match kind % 3 {
             0 => Moment::Before(call()),
             1 => Moment::At(call()),
-            _ => Moment::Time(Duration::from_millis(self.up_to(took.as_millis() as u64))),
+            _ => Moment::Time(Duration::from_millis(
+                self.up_to(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+            )),
         }
     }
 }
@@ -83,6 +85,7 @@ fn killed_at_any_moment_nothing_is_lost_and_the_next_run_finishes() -> Result<()
     let mut cases = Vec::new();
     for (at, command) in Command::ALL.into_iter().enumerate() {
         let (calls, took) = bench.count(1_000_000 + at, command)?;
+        let calls = u64::try_from(calls)?;
         let count = match command {
             Command::Run | Command::Restore => {
                 if trial::is_soak() {

@@ -121,10 +121,10 @@ impl Settings {
 
     fn waiting_time(&self, flag: &str) -> Outcome<Duration> {
         let age = self.required(flag, value::age)?;
-        match u64::try_from(age.0).ok().filter(|ms| *ms > 0) {
-            Some(ms) => Ok(Duration::from_millis(ms)),
-            None => Err(Failure::usage(format_args!("`{flag}` is more than nothing"))),
+        if age.0 == 0 {
+            return Err(Failure::usage(format_args!("`{flag}` is more than nothing")));
         }
+        Ok(Duration::from_millis(age.0))
     }
 
     /// Returns the directory of the Hadoop configuration, if one is named.
