@@ -54,7 +54,8 @@ pub fn build(project: Project) -> Result<Program> {
 }
 
 impl Project {
-    fn directory(self) -> PathBuf {
+    /// Where its sources are.
+    pub(crate) fn directory(self) -> PathBuf {
         let name = match self {
             Project::MiniHdfs => "minihdfs",
             Project::FlinkJobs(_) => "flinkjobs",

@@ -1,5 +1,6 @@
 //! A real HDFS for one test: NameNode and DataNodes in a process of their own.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +12,9 @@ use tempfile::TempDir;
 use crate::java::{self, Project};
 use crate::process::JavaProcess;
 use crate::tree::{self, TreeEntry};
+
+/// Files by path, each with its mtime and the digest of its bytes.
+pub type Files = BTreeMap<String, (i64, String)>;
 
 const TIME_TO_START: Duration = Duration::from_mins(2);
 const TIME_TO_ANSWER: Duration = Duration::from_mins(5);
@@ -108,8 +112,22 @@ impl MiniHdfs {
     /// # Errors
     /// When it cannot be built or does not start.
     pub fn start(options: &Options) -> Result<MiniHdfs> {
-        let program = java::build(Project::MiniHdfs)?;
         let directory = tempfile::tempdir().context("creating a directory for the cluster")?;
+        Self::launch(options, directory)
+    }
+
+    /// A client of Hadoop's own for a cluster that runs elsewhere: the same commands, as far as a client can carry
+    /// them out.
+    ///
+    /// # Errors
+    /// When it cannot be built or does not start.
+    pub fn attach(conf_dir: &Path) -> Result<MiniHdfs> {
+        let directory = tempfile::tempdir().context("creating a directory for the client")?;
+        Self::launch(&Options::new().option(&["--attach", utf8(conf_dir)?]), directory)
+    }
+
+    fn launch(options: &Options, directory: TempDir) -> Result<MiniHdfs> {
+        let program = java::build(Project::MiniHdfs)?;
         let mut command = program.command(&options.jvm_options);
         command.arg("--dir").arg(directory.path()).args(&options.arguments);
         let mut process = JavaProcess::start(&program, &mut command)?;
@@ -194,6 +212,20 @@ impl MiniHdfs {
     /// As [`MiniHdfs::command`].
     pub fn tree(&self, path: &str) -> Result<Vec<TreeEntry>> {
         tree::entries(&self.command_words(&["tree", path])?)
+    }
+
+    /// The files below a directory by path, each with its mtime and the digest of its bytes.
+    ///
+    /// # Errors
+    /// As [`MiniHdfs::command`].
+    pub fn files(&self, path: &str) -> Result<Files> {
+        let answer = self.command_words(&["tree", path, "digest"])?;
+        let digests = answer.get("entries").and_then(Value::as_array).context("an answer without entries")?;
+        let digests = digests.iter().map(|entry| entry.get("sha256").and_then(Value::as_str));
+        let all = tree::entries(&answer)?.into_iter().zip(digests);
+        let files =
+            all.filter_map(|(entry, digest)| Some((entry.path, (entry.mtime_ms, digest?.to_owned()))));
+        Ok(files.collect())
     }
 
     /// Copies what is in a local directory into one of the cluster, modification times included.

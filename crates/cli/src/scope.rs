@@ -117,7 +117,7 @@ impl Connected {
             mode: journal_mode(sweeping.mode),
             purge_after: sweeping.purge_after,
             check: clock_check(context)?,
-            waiting: Waiting::default(),
+            waiting: Waiting { total: context.settings.patience()?.saturating_mul(2), ..Waiting::default() },
         };
         Ok(Session::begin(&context.around()?, self.scope, stores, begin).await?)
     }

@@ -23,6 +23,7 @@ pub(crate) struct FileSystems {
     hadoop: HadoopConfig,
     options: HdfsOptions,
     concurrency: u32,
+    patience: Patience,
     /// Which spellings are one place.
     pub(crate) equivalence: Equivalence,
 }
@@ -41,14 +42,22 @@ impl FileSystems {
         for (from, to) in settings.aliases()? {
             equivalence.add_alias(&from, &to).map_err(|error| Failure::new(Exit::Usage, error))?;
         }
+        let call = settings.call_timeout()?;
+        let patience = Patience {
+            call,
+            data: call.saturating_mul(2),
+            total: settings.patience()?,
+            ..Patience::default()
+        };
         let options = HdfsOptions {
             principal: settings.text("kerberos-principal"),
             keytab: settings.text("kerberos-keytab").map(Into::into),
             known_as: settings.text("known-as"),
+            deadline: HdfsOptions::default().deadline.min(call.saturating_mul(2)),
             ..HdfsOptions::default()
         };
         let concurrency = u32::try_from(settings.concurrency()?).unwrap_or(u32::MAX);
-        Ok(Self { hadoop, options, concurrency, equivalence })
+        Ok(Self { hadoop, options, concurrency, patience, equivalence })
     }
 
     /// Opens the stores of these locations for looking.
@@ -162,7 +171,7 @@ impl FileSystems {
 
     async fn try_connect(&self, location: &Location) -> Result<Resilient<HdfsStore>, StoreError> {
         let store = HdfsStore::connect(location, &self.hadoop, &self.options).await?;
-        Ok(Resilient::new(store).with_patience(Patience::default()).with_sorted_listings())
+        Ok(Resilient::new(store).with_patience(self.patience).with_sorted_listings())
     }
 }
 

@@ -269,7 +269,7 @@ impl Run {
             .await;
         let records = steps.iter().zip(&fates).map(|(step, fate)| step.record(batch, fate)).collect();
         if let Err(error) = self.journal.append(records).await {
-            self.stop(Stop::Journal(error.to_string()));
+            self.stop(Stop::Journal(whole(&error)));
         }
         let fates: Vec<_> = steps.into_iter().zip(fates).collect();
         self.add_up(&fates);
@@ -316,6 +316,10 @@ impl Run {
     ///
     /// Where the record cannot be written; the locks are given back all the same.
     pub async fn finish(self, clean: bool) -> Result<RunRecord, RunError> {
+        // Says so loudly where it is not, whatever else went wrong.
+        if let Err(error) = self.lock.still_mine().await {
+            self.stop(Stop::Lock(whole(&error)));
+        }
         let ended_at = self.end_time().await;
         let failed = self.totals.iter().any(|(outcome, n)| outcome.is_failure() && n.operations > 0);
         let stopped = self.stopped();
@@ -385,7 +389,7 @@ fn missing(roots: &[Location], there: &[bool]) -> Vec<Location> {
 }
 
 /// An error with its causes, in one line.
-fn whole(error: &dyn std::error::Error) -> String {
+pub(crate) fn whole(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -4,7 +4,11 @@
 //! still go is for today's plan to say. Only a directory that had been moved whole and was not yet listed again is
 //! put back if it holds more than was meant to go.
 
+use std::time::Duration;
+
 use chksweep_core::Location;
+use chksweep_store::{MutateStore, StoreError};
+use tokio::time::Instant;
 
 use crate::events::Event;
 use crate::execute::{self, Sight};
@@ -12,6 +16,10 @@ use crate::journal::{self, Contents, Found, IntentPath, Operation, Record, Settl
 use crate::own;
 use crate::records::{self, RunRecord};
 use crate::run::{Run, RunError};
+
+/// DataNodes close a file within some heartbeats, where they are alive.
+const TIME_TO_CLOSE: Duration = Duration::from_mins(1);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// Settles every earlier run under the roots that has a journal and no short record.
 pub(crate) async fn settle(run: &mut Run) -> Result<(), RunError> {
@@ -30,6 +38,12 @@ pub(crate) async fn settle(run: &mut Run) -> Result<(), RunError> {
 async fn settle_one(run: &mut Run, root: &Location, earlier: &str) -> Result<(), RunError> {
     let store = run.stores().of(root).map_err(RunError::Store)?;
     let file = own::journal_file(root, earlier);
+    if !is_closed(store.as_ref(), &file).await.map_err(RunError::Store)? {
+        let message =
+            format!("the journal {file} is still open and cannot be read whole: the next run settles it");
+        run.observer().event(&Event::Loud(message));
+        return Ok(());
+    }
     let contents = journal::read(store.as_ref(), &file).await.map_err(RunError::Store)?;
     if let Some(fault) = &contents.fault {
         let message = format!("the journal {file} does not hold together ({fault}): it was read up to there");
@@ -65,6 +79,21 @@ async fn settle_one(run: &mut Run, root: &Location, earlier: &str) -> Result<(),
     // Under this root only: its copies under others are settled with what lies there.
     let content = serde_json::to_vec(&record).unwrap_or_default();
     store.replace(&own::end_file(root, earlier), &content).await.map_err(RunError::Store)
+}
+
+/// Closes the journal of a run that is gone, and waits until it can be read whole. Its last block holds the intents
+/// that matter, and HDFS shows nothing of a block that is being written: unclosed it would read as empty.
+async fn is_closed(store: &dyn MutateStore, journal: &Location) -> Result<bool, StoreError> {
+    let until = Instant::now() + TIME_TO_CLOSE;
+    loop {
+        if store.close_abandoned(journal).await? {
+            return Ok(true);
+        }
+        if Instant::now() >= until {
+            return Ok(false);
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
 }
 
 /// What was left open under this root.

@@ -120,6 +120,11 @@ impl MutateStore for HdfsStore {
         let moved = guarded(Operation::Trash, path, at.client.trash(&at.path)).await;
         self.where_in_trash(&at, path, moved)
     }
+
+    async fn close_abandoned(&self, path: &Location) -> Result<bool, StoreError> {
+        let at = self.at_live(path, Operation::Write)?;
+        guarded(Operation::Write, path, at.client.recover_lease(&at.path)).await
+    }
 }
 
 impl HdfsStore {

@@ -477,6 +477,12 @@ impl MutateStore for Client {
         Ok(Box::new(Writing { inner, client: self.clone(), path: path.clone() }))
     }
 
+    async fn close_abandoned(&self, path: &Location) -> Result<bool, StoreError> {
+        let at = path.clone();
+        let work = detached!(self, |store| store.close_abandoned(&at));
+        self.change(Operation::Write, path, work).await
+    }
+
     async fn trash(&self, path: &Location) -> Result<Location, StoreError> {
         let at = path.clone();
         let work = detached!(self, |store| store.trash(&at));

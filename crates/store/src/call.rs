@@ -37,6 +37,8 @@ pub enum Call {
     Close,
     /// [`crate::MutateStore::trash`].
     Trash,
+    /// [`crate::MutateStore::close_abandoned`].
+    CloseAbandoned,
 }
 
 impl Call {
@@ -54,9 +56,12 @@ impl Call {
             Self::Rename => Operation::Rename,
             Self::DeleteFile | Self::RemoveDirectory | Self::DeleteTree => Operation::Delete,
             Self::MakeDirectories => Operation::MakeDirectory,
-            Self::CreateNew | Self::Replace | Self::CreateAppender | Self::Append | Self::Close => {
-                Operation::Write
-            }
+            Self::CreateNew
+            | Self::Replace
+            | Self::CreateAppender
+            | Self::Append
+            | Self::Close
+            | Self::CloseAbandoned => Operation::Write,
             Self::Trash => Operation::Trash,
         }
     }
@@ -80,6 +85,7 @@ impl fmt::Display for Call {
             Self::Append => "append",
             Self::Close => "close",
             Self::Trash => "trash",
+            Self::CloseAbandoned => "close_abandoned",
         })
     }
 }

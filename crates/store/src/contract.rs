@@ -25,7 +25,8 @@ pub use looking::{
 };
 pub use naming::{check_deep_directories, check_odd_names};
 pub use writing::{
-    check_appender, check_create_has_one_winner, check_create_new, check_replace, check_replace_is_one_step,
+    check_abandoned, check_appender, check_create_has_one_winner, check_create_new, check_replace,
+    check_replace_is_one_step,
 };
 
 use crate::error::{ErrorKind, StoreError};
@@ -63,6 +64,7 @@ pub async fn check_all(subject: &Subject) {
     check_replace(subject).await;
     check_replace_is_one_step(subject).await;
     check_appender(subject).await;
+    check_abandoned(subject).await;
     check_odd_names(subject).await;
     check_deep_directories(subject).await;
     check_trash(subject).await;

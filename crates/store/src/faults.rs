@@ -260,6 +260,10 @@ impl<S: MutateStore> MutateStore for Faulty<S> {
     async fn trash(&self, path: &Location) -> Result<Location, StoreError> {
         self.faults.run(Call::Trash, path, self.inner.trash(path)).await
     }
+
+    async fn close_abandoned(&self, path: &Location) -> Result<bool, StoreError> {
+        self.faults.run(Call::CloseAbandoned, path, self.inner.close_abandoned(path)).await
+    }
 }
 
 #[derive(Debug)]

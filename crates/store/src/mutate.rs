@@ -85,6 +85,15 @@ pub trait MutateStore: ReadStore {
     ///
     /// `Unsupported` where the store has no trash or it is switched off: then nothing has happened.
     async fn trash(&self, path: &Location) -> Result<Location, StoreError>;
+
+    /// Closes a file for a writer that is gone, so that all that was made durable can be read: HDFS hides what lies
+    /// in the last block of a file that is open. Returns whether it is closed now; closing takes the DataNodes some
+    /// seconds, so ask again. Whoever writes to it still can no more.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` where there is no such file.
+    async fn close_abandoned(&self, path: &Location) -> Result<bool, StoreError>;
 }
 
 /// A file that grows.
@@ -137,5 +146,9 @@ impl<S: MutateStore + ?Sized> MutateStore for Arc<S> {
 
     async fn trash(&self, path: &Location) -> Result<Location, StoreError> {
         (**self).trash(path).await
+    }
+
+    async fn close_abandoned(&self, path: &Location) -> Result<bool, StoreError> {
+        (**self).close_abandoned(path).await
     }
 }

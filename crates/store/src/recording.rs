@@ -165,6 +165,11 @@ impl<S: MutateStore> MutateStore for Recording<S> {
         self.log.add(Call::Trash, path, None);
         self.inner.trash(path).await
     }
+
+    async fn close_abandoned(&self, path: &Location) -> Result<bool, StoreError> {
+        self.log.add(Call::CloseAbandoned, path, None);
+        self.inner.close_abandoned(path).await
+    }
 }
 
 #[derive(Debug)]

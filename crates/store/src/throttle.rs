@@ -259,4 +259,8 @@ impl<S: MutateStore> MutateStore for Throttled<S> {
     async fn trash(&self, path: &Location) -> Result<Location, StoreError> {
         self.turnstile.run(Kind::LongChange, self.inner.trash(path)).await
     }
+
+    async fn close_abandoned(&self, path: &Location) -> Result<bool, StoreError> {
+        self.turnstile.run(Kind::Change, self.inner.close_abandoned(path)).await
+    }
 }

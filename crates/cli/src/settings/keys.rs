@@ -138,6 +138,8 @@ pub(crate) const KEYS: &[Key] = &[
     Key::one("progress", WHEN, "WHEN", "Progress on stderr, for what takes longer than a second").or("auto"),
     Key::one("state-dir", Kind::Path, "DIR", "Directory for the records of runs; else $XDG_STATE_HOME/chksweep, else ~/.local/state/chksweep"),
     Key::one("concurrency", Kind::Number, "N", "Calls in flight").or("16"),
+    Key::one("call-timeout", Kind::Age, "DURATION", "How long a NameNode may take to answer one call; twice as long for data").or("1m"),
+    Key::one("patience", Kind::Age, "DURATION", "How long a call is tried again when the NameNode is busy or away; a run that changes something waits twice as long").or("5m"),
     Key::many("alias", "aliases", Kind::Alias, "FROM=TO", "FROM and TO are one place, and TO is the one that is listed").of(Group::Places),
     Key::many("root", "roots", Kind::Location, "ROOT", "Directories in which may be swept; on the command line they stand without a flag").of(Group::Policy),
     Key::many("reference-root", "reference-roots", Kind::Location, "ROOT", "Directory read for references only: other clusters' checkpoints, savepoint archives").of(Group::Policy),

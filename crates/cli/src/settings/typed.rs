@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chksweep_core::policy::{AcceptedUnreadable, Brakes, DeadJob, OnUnreadable, RetentionRule};
 use chksweep_core::{Age, JobId, Location, Policy};
@@ -106,6 +107,24 @@ impl Settings {
             .ok()
             .filter(|number| (1..=4096).contains(number))
             .ok_or_else(|| Failure::usage("`concurrency` is a number from 1 to 4096"))
+    }
+
+    /// Returns how long a NameNode may take to answer one call.
+    pub(crate) fn call_timeout(&self) -> Outcome<Duration> {
+        self.waiting_time("call-timeout")
+    }
+
+    /// Returns how long a call is tried again.
+    pub(crate) fn patience(&self) -> Outcome<Duration> {
+        self.waiting_time("patience")
+    }
+
+    fn waiting_time(&self, flag: &str) -> Outcome<Duration> {
+        let age = self.required(flag, value::age)?;
+        if age.0 == 0 {
+            return Err(Failure::usage(format_args!("`{flag}` is more than nothing")));
+        }
+        Ok(Duration::from_millis(age.0))
     }
 
     /// Returns the directory of the Hadoop configuration, if one is named.
@@ -257,6 +276,8 @@ impl Settings {
     /// Reads everything that the command takes once, so that what is wrong is told before anything is done.
     pub(super) fn check(&self) -> Outcome<()> {
         self.concurrency()?;
+        self.call_timeout()?;
+        self.patience()?;
         self.hadoop_properties()?;
         if self.groups.contains(&Group::Places) {
             self.aliases()?;

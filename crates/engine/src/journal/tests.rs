@@ -156,7 +156,7 @@ async fn a_broken_copy_stops_everything_and_the_other_is_written_on() {
     let mut journal = Journal::create(&stores, &roots, "run-1", Some(home.path())).await.unwrap();
     journal.append(vec![start("run-1")]).await.unwrap();
     assert!(journal.append(vec![intent(1, &[b"/r/a"])]).await.is_err());
-    assert!(matches!(journal.append(vec![end()]).await, Err(JournalError::Broken)));
+    assert!(matches!(journal.append(vec![end()]).await, Err(JournalError::Broken(_))));
     let local = std::fs::read(local_file(home.path(), "run-1")).unwrap();
     assert!(verify(local.as_slice()).unwrap().unwrap().ended);
     let copy = store.contents("/r/.chksweep/runs/run-1.jsonl").unwrap();

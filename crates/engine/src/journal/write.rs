@@ -11,6 +11,7 @@ use chksweep_store::{Appender, StoreError};
 
 use super::record::{Line, Record};
 use super::{NO_LINE, digest_of};
+use crate::run::whole;
 use crate::stores::MutateStores;
 use crate::{own, state};
 
@@ -33,8 +34,8 @@ pub enum JournalError {
     #[error("putting a line of the journal into words")]
     Json(#[source] serde_json::Error),
     /// An earlier line was not written, so no later one can be.
-    #[error("an earlier line of the journal was not written")]
-    Broken,
+    #[error("an earlier line of the journal was not written ({0})")]
+    Broken(String),
 }
 
 /// Where the local copy of a journal lies.
@@ -49,8 +50,8 @@ enum Sink {
         file: Arc<File>,
     },
     Stored(Box<dyn Appender>),
-    /// A line may have been written in half: nothing that follows it could be read.
-    Broken,
+    /// A line may have been written in half, for this reason: nothing that follows it could be read.
+    Broken(String),
 }
 
 impl Sink {
@@ -66,7 +67,7 @@ impl Sink {
                 written.map_err(|error| JournalError::Local { path: path.clone(), error })
             }
             Self::Stored(appender) => appender.append(bytes).await.map_err(JournalError::Stored),
-            Self::Broken => Err(JournalError::Broken),
+            Self::Broken(why) => Err(JournalError::Broken(why.clone())),
         }
     }
 }
@@ -123,10 +124,11 @@ impl Journal {
         let mut first = None;
         for sink in &mut self.sinks {
             if let Err(error) = sink.append(&bytes).await {
-                if !matches!(sink, Sink::Broken) {
-                    tracing::error!(%error, "a copy of the journal is broken off");
+                if !matches!(sink, Sink::Broken(_)) {
+                    let why = whole(&error);
+                    tracing::error!(error = %why, "a copy of the journal is broken off");
+                    *sink = Sink::Broken(why);
                 }
-                *sink = Sink::Broken;
                 first.get_or_insert(error);
             }
         }

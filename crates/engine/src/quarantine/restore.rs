@@ -69,6 +69,9 @@ pub struct RestoreReport {
     pub unchecked: u64,
     /// Why it stopped before it was through, if it did.
     pub stopped: Option<String>,
+    /// Those of [`RestoreReport::restored`] that are directories.
+    #[serde(skip)]
+    made: BTreeSet<Location>,
 }
 
 impl RestoreReport {
@@ -80,7 +83,8 @@ impl RestoreReport {
     /// Returns the directories whose own mtime this changed, as printed; see [`crate::actions::Actions::touched`].
     /// Where a directory had to be made again, which `before` tells, the one that holds it changed as well.
     pub fn touched(&self, before: &Inventory) -> BTreeSet<String> {
-        let mut touched = BTreeSet::new();
+        let made = self.made.iter().filter(|made| before.find_directory(made).is_none());
+        let mut touched: BTreeSet<String> = made.map(ToString::to_string).collect();
         for file in &self.restored {
             let mut at = file.to.parent();
             while let Some(directory) = at {
@@ -260,6 +264,7 @@ impl Work<'_> {
         };
         if outcome == Outcome::Done {
             self.left.insert(from.clone());
+            self.report.made.insert(original.clone());
         }
         self.report.restored.push(Restored { from, to: original, outcome, message });
     }

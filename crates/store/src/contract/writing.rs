@@ -1,7 +1,9 @@
 //! Checks of creating, replacing and appending.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use chksweep_core::Location;
 use futures::future::join_all;
 
 use super::{Subject, must, refused};
@@ -79,6 +81,34 @@ pub async fn check_replace_is_one_step(subject: &Subject) {
     }
     assert!(writer.await.is_ok(), "the writer went through");
     assert_eq!(subject.content(&file).await, content(20));
+}
+
+/// What a writer made durable that is gone since can be read once the file is closed for it, and nothing is added.
+pub async fn check_abandoned(subject: &Subject) {
+    let store = &subject.store;
+    let base = subject.directory("abandoned").await;
+    let file = base.child(b"log");
+    let mut log = must(store.create_appender(&file).await);
+    must(log.append(b"one\n").await);
+    drop(log);
+    close(subject, &file).await;
+    assert_eq!(subject.content(&file).await, b"one\n");
+    let mut log = must(store.create_appender(&base.child(b"empty")).await);
+    close(subject, &base.child(b"empty")).await;
+    log.close().await.ok();
+    assert_eq!(subject.content(&base.child(b"empty")).await, b"");
+    refused(store.close_abandoned(&base.child(b"missing")).await, ErrorKind::NotFound);
+}
+
+async fn close(subject: &Subject, file: &Location) {
+    // DataNodes are told by the answers to their heartbeats, every three seconds.
+    for _ in 0..600 {
+        if must(subject.store.close_abandoned(file).await) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!("open", "closed", "{file} stays open");
 }
 
 /// What was appended is there in its order once the file is closed.

@@ -310,6 +310,12 @@ impl<S: MutateStore> MutateStore for Resilient<S> {
         let about = (Operation::Trash, path, self.patience.data);
         self.change(about, || self.inner.trash(path), look).await.map(|done| done.value)
     }
+
+    /// Asked again and again by its caller anyway: so it is tried again as a look is.
+    async fn close_abandoned(&self, path: &Location) -> Result<bool, StoreError> {
+        let call = self.patience.call;
+        self.retry(|| Self::within(call, Operation::Write, path, self.inner.close_abandoned(path))).await
+    }
 }
 
 /// An appender whose calls have a deadline, and which stops at its first error.

@@ -16,6 +16,7 @@ use crate::journal::Outcome;
 use crate::records::{RunRecord, records};
 use crate::testing::{Scene, path, uuid};
 
+mod everywhere;
 mod local;
 mod purging;
 mod rescuing;

@@ -260,3 +260,20 @@ async fn a_savepoint_goes_back_in_place_and_deleted_files_do_not_come_back() {
     let report = bring_back(&scene, "run-5", all(), None, false).await;
     assert!(messages(&report).contains("not everything that it names is left"), "{}", messages(&report));
 }
+
+/// It has a time of now, by which a job that was declared dead seemed to be running.
+#[tokio::test]
+async fn an_empty_directory_that_is_made_again_is_no_sign_of_life() {
+    let scene = Scene::new();
+    scene.file("chk-7/_metadata", 10);
+    scene.store.mkdir(path("chk-8"), scene.old());
+    take(&scene, "run-1", &["chk-8"]).await;
+    let before = scene.inventory();
+    let report = bring_back(&scene, "run-2", all(), None, true).await;
+    assert!(scene.store.exists(path("chk-8")), "{report:?}");
+    let touched = report.touched(&before);
+    for at in [scene.at("chk-8"), scene.at("x").parent().unwrap()] {
+        assert!(touched.contains(&at.to_string()), "{at}: {touched:?}");
+    }
+    assert!(!report.touched(&scene.inventory()).contains(&scene.at("chk-8").to_string()), "not its own");
+}

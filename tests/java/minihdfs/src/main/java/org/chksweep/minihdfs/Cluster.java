@@ -7,15 +7,16 @@ import java.io.OutputStream;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.hdfs.DistributedFileSystem;
 import org.apache.hadoop.hdfs.HdfsConfiguration;
 import org.apache.hadoop.hdfs.MiniDFSCluster;
 import org.apache.hadoop.hdfs.MiniDFSNNTopology;
+import org.apache.hadoop.hdfs.protocol.ClientProtocol;
 import org.apache.hadoop.hdfs.protocol.HdfsConstants;
 import org.apache.hadoop.hdfs.server.namenode.FSNamesystem;
-import org.apache.hadoop.hdfs.server.protocol.NamenodeProtocols;
 import org.apache.hadoop.security.UserGroupInformation;
 
 /** The cluster itself: starts NameNodes and DataNodes as asked and writes the clients' configuration. */
@@ -31,7 +32,22 @@ final class Cluster {
   private final Kerberos kerberos;
 
   static Cluster start(Options options) throws Exception {
-    return new Cluster(options);
+    return options.has("attach") ? new Cluster(options, new File(options.get("attach", ""))) : new Cluster(options);
+  }
+
+  /** One that runs elsewhere: for the commands that a client can carry out. */
+  private Cluster(Options options, File confDir) {
+    this.options = options;
+    this.confDir = confDir.getAbsoluteFile();
+    dir = this.confDir.getParentFile();
+    ha = false;
+    nameservice = null;
+    kerberos = null;
+    dfs = null;
+    server = new HdfsConfiguration();
+    server.addResource(new Path(new File(this.confDir, "core-site.xml").toURI()));
+    server.addResource(new Path(new File(this.confDir, "hdfs-site.xml").toURI()));
+    client.put("fs.defaultFS", server.get("fs.defaultFS"));
   }
 
   private Cluster(Options options) throws Exception {
@@ -156,12 +172,12 @@ final class Cluster {
     return dfs.getNamesystem(active());
   }
 
-  NamenodeProtocols nameNode() {
-    return dfs.getNameNodeRpc(active());
+  ClientProtocol nameNode() throws IOException {
+    return dfs == null ? fileSystem().getClient().getNamenode() : dfs.getNameNodeRpc(active());
   }
 
   DistributedFileSystem fileSystem() throws IOException {
-    return dfs.getFileSystem(active());
+    return dfs == null ? (DistributedFileSystem) FileSystem.get(server) : dfs.getFileSystem(active());
   }
 
   void setQuota(String path, long names, long bytes) throws IOException {

@@ -12,6 +12,7 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.hdfs.protocol.HdfsConstants;
+import org.apache.hadoop.hdfs.protocol.HdfsConstants.DatanodeReportType;
 import org.apache.hadoop.hdfs.protocol.HdfsConstants.SafeModeAction;
 import org.apache.hadoop.hdfs.server.namenode.Namespace;
 import org.apache.hadoop.security.Credentials;
@@ -76,7 +77,10 @@ final class Commands {
         return Map.of("entries", trees.age(new Path(c.word(1)), c.number(2)));
       }
       case "tree" -> {
-        return Map.of("root", c.word(1), "entries", trees.list(new Path(c.word(1))));
+        return Map.of("root", c.word(1), "entries", trees.list(new Path(c.word(1)), c.has(2)));
+      }
+      case "datanodes" -> {
+        return Map.of("live", cluster.nameNode().getDatanodeReport(DatanodeReportType.LIVE).length);
       }
       case "open" -> trees.open(c.word(1), (int) c.number(2, 0));
       case "close" -> trees.close(c.word(1));

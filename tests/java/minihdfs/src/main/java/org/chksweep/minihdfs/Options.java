@@ -29,6 +29,7 @@ final class Options {
         --handlers N            NameNode RPC handlers (default 10)
         --owner USER            owner of what mkfiles and mkflink make
         --keep                  start from the data that is in DIR
+        --attach CONF_DIR       no cluster of its own: the commands go to the one that is configured there
         --set KEY=VALUE         any Hadoop property, for the cluster and its clients; may be repeated
 
       Commands on standard input, one a line (words apart by blanks, or a JSON array of strings):
@@ -46,7 +47,8 @@ final class Options {
         rm PATH | mv FROM TO              recursive, past the trash
         put LOCALDIR PATH | get PATH LOCALDIR   recursive copies that keep modification times
         age PATH SECONDS                  PATH and all below become that much older
-        tree PATH                         every entry below PATH: path, type, length, mtime
+        tree PATH [digest]                every entry below PATH: path, type, length, mtime; SHA-256 if asked for
+        datanodes                         how many are alive
         open PATH [BYTES] | close PATH    a file under construction, of that many flushed bytes
         mkfiles DIR COUNT [PREFIX|-] [AGE_SECONDS] [LENGTH] [journal]    straight into the namespace
         mkflink ROOT JOBS CHECKPOINTS FILES_EACH BIG_JOBS BIG_SHARED [SMALL_SHARED] [journal]
@@ -57,7 +59,8 @@ final class Options {
 
   private static final Set<String> FLAGS = Set.of("ha", "kerberos", "router", "no-permissions", "keep", "help");
   private static final Set<String> VALUES = Set.of("dir", "conf-dir", "namenode-port", "datanodes", "nameservice",
-      "users", "ticket-lifetime-ms", "rpc-protection", "router-port", "trash-interval", "quota", "handlers", "owner");
+      "users", "ticket-lifetime-ms", "rpc-protection", "router-port", "trash-interval", "quota", "handlers", "owner",
+      "attach");
 
   /** Hadoop properties given with --set. */
   final Map<String, String> properties = new LinkedHashMap<>();

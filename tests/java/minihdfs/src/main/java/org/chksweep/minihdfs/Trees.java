@@ -6,14 +6,18 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.file.Files;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.hdfs.CannotObtainBlockLengthException;
 import org.apache.hadoop.hdfs.DistributedFileSystem;
 
 /** Whole trees: copied in and out, listed, made older; and files held open. */
@@ -83,7 +87,7 @@ final class Trees {
   }
 
   /** Everything below `path`, parents before children. */
-  List<Map<String, Object>> list(Path path) throws IOException {
+  List<Map<String, Object>> list(Path path, boolean withDigests) throws IOException {
     List<FileStatus> all = walk(cluster.fileSystem().getFileStatus(path), new ArrayList<>());
     List<Map<String, Object>> entries = new ArrayList<>();
     for (FileStatus entry : all.subList(1, all.size())) {
@@ -92,9 +96,23 @@ final class Trees {
       e.put("type", entry.isDirectory() ? "directory" : "file");
       e.put("length", entry.getLen());
       e.put("mtime", entry.getModificationTime());
+      if (withDigests && !entry.isDirectory()) {
+        e.put("sha256", digest(entry.getPath()));
+      }
       entries.add(e);
     }
     return entries;
+  }
+
+  /** The digest of what can be read; of a file that somebody still writes there may be nothing. */
+  private String digest(Path file) throws IOException {
+    try (InputStream in = cluster.fileSystem().open(file)) {
+      return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(in.readAllBytes()));
+    } catch (CannotObtainBlockLengthException e) {
+      return "open";
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   private List<FileStatus> walk(FileStatus from, List<FileStatus> into) throws IOException {

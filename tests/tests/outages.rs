@@ -1,0 +1,220 @@
+//! What chksweep needs goes away while it works, and comes back or does not: the NameNode, the DataNode, the active
+//! one of two NameNodes, the right to write (safe mode, a quota), the space on the local disk. Nothing is lost, what
+//! happened is said with a documented code, everything ends, and the next run finishes the work.
+
+use std::process::Command as Process;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use chksweep_tests::trial::{self, Bench, Command, DEADLINE, Trial, said};
+use chksweep_tests::{Chksweep, Daemon, Daemons, MiniHdfs, Options, Running, World};
+
+/// How long something is away.
+const AWAY: Duration = Duration::from_secs(2);
+
+fn mini() -> Result<MiniHdfs> {
+    let options = Options::new().set("dfs.namenode.file.close.num-committed-allowed", "1");
+    // These tests read every file, which must not make a checkpoint look used.
+    MiniHdfs::start(&options.set("dfs.namenode.accesstime.precision", "0"))
+}
+
+fn bench(hdfs: &MiniHdfs) -> Result<Bench<'_>> {
+    let port = hdfs.url().rsplit_once(':').context("no port")?.1.parse()?;
+    Ok(Bench { hdfs, port })
+}
+
+/// Starts the command and returns it once it has made so many calls.
+fn started(trial: &Trial, calls: usize, more: &[&str]) -> Result<Running> {
+    trial.proxy.spoil(None);
+    let mut running = trial.start(more)?;
+    while trial.proxy.calls().len() < calls && running.runs()? {
+        thread::sleep(Duration::from_micros(200));
+    }
+    ensure!(running.runs()?, "it ended before its call {calls}");
+    Ok(running)
+}
+
+#[test]
+fn a_namenode_or_datanode_that_goes_away_in_a_run_is_waited_for_and_nothing_is_lost() -> Result<()> {
+    let daemons = Daemons::start()?;
+    let bench = Bench { hdfs: daemons.client(), port: daemons.port() };
+    let (calls, _) = bench.count(1000, Command::Run)?;
+    let mut number = 0;
+    for daemon in [Daemon::NameNode, Daemon::DataNode] {
+        for killed in [true, false] {
+            // Before the first change of a job's files, and after it.
+            let shares: &[usize] = if trial::is_soak() { &[1, 2, 3, 4, 5, 6, 7, 8, 9] } else { &[5] };
+            for share in shares {
+                number += 1;
+                let trial = bench.prepare(number, Command::Run)?;
+                let running = started(&trial, calls * share / 10, &["--call-timeout", "5s"])?;
+                if killed {
+                    daemons.kill(daemon)?;
+                    thread::sleep(AWAY);
+                    daemons.launch(daemon)?;
+                    daemons.await_names()?;
+                    daemons.await_data()?;
+                } else {
+                    daemons.signal(daemon, "STOP")?;
+                    thread::sleep(AWAY);
+                    daemons.signal(daemon, "CONT")?;
+                }
+                let output = running.output(DEADLINE)?;
+                let about =
+                    || format!("{daemon:?} killed: {killed}, {share}: {} {}", output.status, said(&output));
+                bench.check(&trial).with_context(about)?;
+                trial::check_honest(&output).with_context(about)?;
+                bench.finish(&trial).with_context(about)?;
+            }
+        }
+    }
+    println!("count: outages of a NameNode or DataNode process: {number}");
+    Ok(())
+}
+
+#[test]
+fn a_failover_in_any_phase_of_a_run_loses_nothing() -> Result<()> {
+    let options = Options::new().ha().set("dfs.namenode.file.close.num-committed-allowed", "1");
+    let hdfs = MiniHdfs::start(&options.set("dfs.namenode.accesstime.precision", "0"))?;
+    let chksweep = Chksweep::new(Some(&hdfs))?;
+    let run = |world: &World| -> Result<Running> {
+        let mut words = Command::Run.words(world);
+        words.extend(["--break-lock".to_owned(), "any".to_owned()]);
+        chksweep.start(&words)
+    };
+    let mut took = Duration::ZERO;
+    for tenth in [0, 1, 3, 5, 7, 9] {
+        let world = World::put(&hdfs, hdfs.url(), &format!("/w{tenth}"))?;
+        thread::sleep(Duration::from_millis(1100));
+        let started = std::time::Instant::now();
+        let running = run(&world)?;
+        if tenth > 0 {
+            thread::sleep(took * tenth / 10);
+            hdfs.command("failover 500")?;
+        }
+        let output = running.output(DEADLINE)?;
+        if tenth == 0 {
+            took = started.elapsed();
+        }
+        let about = || format!("after {tenth} tenths of {took:?}: {} {}", output.status, said(&output));
+        world.check(&hdfs.files(world.root())?, false).with_context(about)?;
+        ensure!([0, 1, 6].contains(&output.status.code().unwrap_or(-1)), "{}", about());
+        thread::sleep(Duration::from_millis(1100));
+        let again = run(&world)?.output(DEADLINE)?;
+        ensure!(again.status.success(), "{}\nand then {}", about(), said(&again));
+        let files = hdfs.files(world.root())?;
+        world.check(&files, false).with_context(about)?;
+        assert_eq!(world.in_place(&files), world.kept(), "{}", about());
+    }
+    println!("count: failovers in a run: 5");
+    Ok(())
+}
+
+#[test]
+fn safe_mode_in_the_middle_is_sat_out_or_said() -> Result<()> {
+    let hdfs = mini()?;
+    let bench = bench(&hdfs)?;
+    let trial = bench.prepare(1, Command::Run)?;
+    let calls = trial.well()?.0;
+    let first = calls.iter().position(|call| call == "rename2").context("no rename")?;
+    for left in [true, false] {
+        let trial = bench.prepare(if left { 2 } else { 3 }, Command::Run)?;
+        let running = started(&trial, first, &["--patience", if left { "1m" } else { "2s" }])?;
+        hdfs.command("safemode enter")?;
+        if left {
+            thread::sleep(AWAY);
+            hdfs.command("safemode leave")?;
+        }
+        let output = running.output(DEADLINE)?;
+        hdfs.command("safemode leave")?;
+        let about = || format!("left: {left}: {} {}", output.status, said(&output));
+        bench.check(&trial).with_context(about)?;
+        trial::check_honest(&output).with_context(about)?;
+        if !left {
+            ensure!(!output.status.success(), "{}", about());
+            ensure!(said(&output).to_lowercase().contains("safe mode"), "{}", about());
+        }
+        bench.finish(&trial).with_context(about)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_quota_that_the_quarantine_exceeds_is_said_and_what_fits_is_done() -> Result<()> {
+    let hdfs = mini()?;
+    let bench = bench(&hdfs)?;
+    let trial = bench.prepare(1, Command::Run)?;
+    let quarantine = format!("{}/.chksweep/quarantine", trial.world.root());
+    hdfs.command(&format!("quota {quarantine} 6"))?;
+    let output = trial.start(&[])?.output(DEADLINE)?;
+    assert_eq!(output.status.code(), Some(6), "{}", said(&output));
+    let talk = said(&output) + &String::from_utf8_lossy(&output.stdout);
+    ensure!(talk.contains("quota"), "{talk}");
+    bench.check(&trial)?;
+    hdfs.command(&format!("quota {quarantine} 1000"))?;
+    bench.finish(&trial)
+}
+
+/// A command whose files cannot grow beyond so many KiB: as on a full disk, a write fails.
+fn limited(chksweep: &Chksweep, kib: u32, words: &[String]) -> Result<std::process::Output> {
+    let command = chksweep.command(words);
+    let mut shell = Process::new("bash");
+    shell.args(["-c", r#"trap "" XFSZ; ulimit -f "$1"; shift; exec "$@""#, "limited", &kib.to_string()]);
+    shell.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    Running::of(&mut shell)?.output(DEADLINE)
+}
+
+#[test]
+fn a_full_local_disk_stops_a_run_where_nothing_is_lost() -> Result<()> {
+    let hdfs = mini()?;
+    let chksweep = Chksweep::new(Some(&hdfs))?;
+    let state = chksweep.state_home().to_str().context("not UTF-8")?.to_owned();
+    for kib in 0..4 {
+        let world = World::put(&hdfs, hdfs.url(), &format!("/w{kib}"))?;
+        thread::sleep(Duration::from_millis(1100));
+        let mut words = Command::Run.words(&world);
+        let output = limited(&chksweep, kib, &words)?;
+        let about = || format!("{kib} KiB: {} {}", output.status, said(&output));
+        world.check(&hdfs.files(world.root())?, false).with_context(about)?;
+        ensure!([1, 6].contains(&output.status.code().unwrap_or(-1)), "{}", about());
+        ensure!(said(&output).contains(&state), "{}", about());
+        thread::sleep(Duration::from_millis(1100));
+        words.extend(["--break-lock".to_owned(), "any".to_owned()]);
+        let again = chksweep.run(&words)?;
+        ensure!(again.status.success(), "{}\nand then {}", about(), said(&again));
+        let files = hdfs.files(world.root())?;
+        world.check(&files, false).with_context(about)?;
+        assert_eq!(world.in_place(&files), world.kept(), "{}", about());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_plan_that_does_not_fit_on_the_disk_is_said_and_never_applied() -> Result<()> {
+    let hdfs = mini()?;
+    let chksweep = Chksweep::new(Some(&hdfs))?;
+    let world = World::put(&hdfs, hdfs.url(), "/w")?;
+    let before = hdfs.files(world.root())?;
+    thread::sleep(Duration::from_millis(1100));
+    let file = chksweep.state_home().join("plan.jsonl");
+    let file = file.to_str().context("not UTF-8")?.to_owned();
+    let mut words = vec!["plan".to_owned(), "--unsafe-min-age".to_owned(), "1s".to_owned()];
+    words.extend(World::policy());
+    words.extend([world.location().to_owned(), "-o".to_owned(), file.clone()]);
+    for kib in 0..3 {
+        let output = limited(&chksweep, kib, &words)?;
+        assert_eq!(output.status.code(), Some(1), "{kib} KiB: {}", said(&output));
+        ensure!(said(&output).contains(&file), "{kib} KiB: {}", said(&output));
+        let applied = chksweep.run(&["apply", &file, "--yes"])?;
+        ensure!([1, 2, 8].contains(&applied.status.code().unwrap_or(0)), "{}", said(&applied));
+    }
+    assert_eq!(hdfs.files(world.root())?, before);
+    Ok(())
+}
