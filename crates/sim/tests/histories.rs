@@ -1,5 +1,5 @@
 //! A few thousand random histories. `tests/soak` plays a million; a seed that is printed here is told again by
-//! `cargo run --profile sim -p chksweep-sim -- --replay SEED` (with `--frantic` before it for the second test).
+//! `cargo run --profile sim -p chksweep-sim --bin chksweep-sim -- --replay SEED` (`--frantic` before it for the second test).
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a helper of tests")]
 

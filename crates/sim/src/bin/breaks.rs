@@ -249,8 +249,8 @@ fn main() {
     let mut unseen = 0_usize;
     let wanted: Vec<&Break> =
         BREAKS.iter().filter(|one| names.is_empty() || names.iter().any(|name| name == one.name)).collect();
+    copied(&source, &copy);
     for one in &wanted {
-        copied(&source, &copy);
         let seen = seen(one, &copy, &histories);
         unseen += usize::from(seen.is_none());
         println!("{}: {}", one.name, seen.unwrap_or_else(|| "NOT SEEN".to_owned()));
@@ -273,7 +273,9 @@ fn broken(one: &Break, copy: &Path) -> BTreeMap<PathBuf, String> {
 
 /// Returns the first loss that shows a break.
 fn seen(one: &Break, copy: &Path, histories: &str) -> Option<String> {
-    for (path, text) in broken(one, copy) {
+    let broken = broken(one, copy);
+    let whole: Vec<(&PathBuf, Vec<u8>)> = broken.keys().map(|path| (path, fs::read(path).unwrap())).collect();
+    for (path, text) in &broken {
         fs::write(path, text).unwrap();
     }
     let target = copy.join("../target");
@@ -281,6 +283,9 @@ fn seen(one: &Break, copy: &Path, histories: &str) -> Option<String> {
     command.args(["run", "--quiet", "--profile", "sim", "-p", "chksweep-sim", "--bin", "chksweep-sim", "--"]);
     command.args(["--histories", histories, "--stop-at-loss"]).args(one.frantic.then_some("--frantic"));
     let output = command.current_dir(copy).env("CARGO_TARGET_DIR", target).output().unwrap();
+    for (path, bytes) in whole {
+        fs::write(path, bytes).unwrap();
+    }
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
         told.contains("count: histories"),

@@ -90,6 +90,32 @@ async fn a_named_directory_brings_back_what_lay_in_it_under_any_prefix() {
     }
 }
 
+/// Two clusters share a job id, and their merged directories a name. What of the one was swept came back each night,
+/// since the other's metadata names the directory of that name, which lies where it says.
+#[tokio::test]
+async fn a_named_directory_that_is_there_brings_back_nothing_of_its_name_elsewhere() {
+    const MERGED: &str = "job_d7f536ce31c588055f4f8282a9756920_tm_h";
+    let scene = Scene::new();
+    scene.file(&format!("taskowned/{MERGED}/{}", uuid(1)), 9);
+    scene
+        .sweep("run-1", |below| below.starts_with("taskowned/").then_some(Rule::UnreferencedRunningState))
+        .await;
+    scene.store.put(format!("/other/taskowned/{MERGED}/{}", uuid(2)), b"state", scene.old());
+    let bytes = MetadataWriter::v4(7)
+        .checkpoint()
+        .operator([1; 16])
+        .subtask(0)
+        .managed_operator(OperatorHandle::empty_merging(
+            format!("hdfs://ns/other/taskowned/{MERGED}"),
+            "hdfs://ns/other/shared/s".to_owned(),
+        ))
+        .bytes();
+    scene.store.put(path("chk-7/_metadata"), bytes, scene.old());
+    assert!(rescued(&scene, "run-2").await.is_empty());
+    scene.store.remove("/other");
+    assert_eq!(why(&rescued(&scene, "run-3").await), [Why::Directory]);
+}
+
 fn scene_prefix() -> String {
     format!("hdfs://ns{}", path("taskowned"))
 }

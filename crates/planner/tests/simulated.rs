@@ -1,0 +1,68 @@
+//! What random histories (`crates/sim`) have taught: each story lost something, or had a plan refused that was safe.
+
+mod common;
+
+use chksweep_core::plan::{Place, Rule};
+use chksweep_core::policy::OnUnreadable;
+use chksweep_testkit::world::{location, uuid};
+use common::{Planned, World};
+
+fn isolating(world: World) -> World {
+    world.policy(|policy| policy.unreadable = OnUnreadable::Isolate)
+}
+
+/// Two jobs wrote to one directory. One aborted its checkpoint 6, and with it took the completed checkpoint 6 of the
+/// other, which ran on with the files that only that had named. Then the first one completed another.
+#[test]
+fn where_several_runs_may_write_no_checkpoint_passes_over_what_another_wrote() {
+    for job in ["without-a-job-level", "00000000000000000000000000000000"] {
+        let file = format!("{job}/shared/{}", uuid(3));
+        let world = World::new().metadata(&format!("{job}/chk-7/_metadata"), 2, &[]).file(&file, 5);
+        assert_eq!(world.rule(&file), Rule::BehindFrontierNotYet, "{job}");
+    }
+    let file = format!("$A/shared/{}", uuid(3));
+    let one = World::new().metadata("$A/chk-7/_metadata", 2, &[]).file(&file, 5);
+    assert_eq!(one.rule(&file), Rule::UnreferencedShared);
+}
+
+/// The first listing of an empty `chk-N` was whole, and the second one, for metadata, broke.
+#[test]
+fn a_directory_whose_second_listing_broke_is_left_alone() {
+    let mut world = isolating(World::new().metadata("$A/chk-7/_metadata", 2, &[]).dir("$A/chk-3", 5));
+    assert_eq!(world.rule("$A/chk-3"), Rule::EmptyDirectory);
+    world.unlisted.push((location("$A/chk-3"), "no answer in time".to_owned()));
+    assert_eq!(world.rule("$A/chk-3"), Rule::PartialListing);
+}
+
+/// Metadata of the same id, under a reference root, could not be read.
+#[test]
+fn a_job_whose_metadata_under_a_reference_root_cannot_be_read_is_isolated() {
+    let mut world = isolating(World::new().metadata("$A/chk-7/_metadata", 2, &[]).dir("$A/chk-3", 5));
+    let elsewhere = World::new().unreadable("$A/chk-1/_metadata", 30, Some(vec![]), true);
+    for mut file in elsewhere.metadata {
+        file.place = Place::Reference;
+        file.location = location(&file.location.to_string().replace("file:///r", "file:///elsewhere"));
+        world.metadata.push(file);
+    }
+    world.reference_roots.push(location("file:///elsewhere"));
+    assert_eq!(world.rule("$A/chk-3"), Rule::UnreadableMetadata);
+}
+
+/// A checkpoint was completed after its directory had been listed and before its metadata was looked for.
+#[test]
+fn what_was_completed_while_it_was_listed_is_no_leftover() {
+    let file = format!("$A/chk-5/{}", uuid(5));
+    let mut world = World::new()
+        .metadata("$A/chk-4/_metadata", 20, &[])
+        .metadata("$A/chk-7/_metadata", 2, &[])
+        .file(&file, 9)
+        .dir("$A/chk-6", 9);
+    assert_eq!(world.rule(&file), Rule::AbandonedCheckpoint);
+    assert_eq!(world.rule("$A/chk-6"), Rule::EmptyDirectory);
+    for number in [5, 6] {
+        let appeared = World::new().metadata(&format!("$A/chk-{number}/_metadata"), 0, &[]);
+        world.metadata.extend(appeared.metadata);
+    }
+    assert_eq!(world.rule(&file), Rule::InProgress);
+    assert_eq!(world.rule("$A/chk-6"), Rule::InProgress);
+}
