@@ -91,14 +91,14 @@ fn killed_at_any_moment_nothing_is_lost_and_the_next_run_finishes() -> Result<()
                 if trial::is_soak() {
                     120
                 } else {
-                    10
+                    8
                 }
             }
             Command::Purge => {
                 if trial::is_soak() {
                     96
                 } else {
-                    4
+                    2
                 }
             }
         };
