@@ -5,6 +5,7 @@ use chksweep_core::policy::{OnUnreadable, Policy};
 use chksweep_engine::journal::Mode;
 use chksweep_engine::quarantine::Selection;
 use chksweep_store::MemoryStore;
+use chksweep_store::memory::Denied;
 
 use crate::dice::Dice;
 use crate::flink::{Setting, World};
@@ -105,6 +106,7 @@ impl History {
 
     async fn act(&mut self) {
         let weather = self.weather();
+        let barred = self.bar();
         self.namenode.hub().weather = weather;
         match self.dice.below(20) {
             0..=2 => {
@@ -131,8 +133,23 @@ impl History {
             }
         }
         self.namenode.hub().weather = Weather::FAIR;
+        if let Some(path) = barred {
+            self.namenode.hub().world.memory.allow(path);
+        }
         self.settle().await;
         self.check();
+    }
+
+    /// Now and then there is a directory that chksweep may not read, and that holds metadata.
+    fn bar(&mut self) -> Option<String> {
+        if !self.dice.one_in(8) {
+            return None;
+        }
+        let hub = self.namenode.hub();
+        let paths: Vec<String> = hub.world.model.there().map(|(_, snapshot)| snapshot.path.clone()).collect();
+        let path = self.dice.pick(&paths)?.trim_end_matches("/_metadata").to_owned();
+        hub.world.memory.deny(&path, Denied::Reading);
+        Some(path)
     }
 
     /// In frantic times what was moved wrongly is brought back by the next run that gets through.
@@ -245,7 +262,10 @@ impl History {
         match end {
             End::Killed => hub.counts.kills += 1,
             End::Refused(why) => {
-                hub.watch.violations.push(format!("the checker refuses our own plan: {why}"));
+                hub.counts.refused += 1;
+                if self.regime == Regime::Natural {
+                    hub.watch.violations.push(format!("the checker refuses our own plan: {why}"));
+                }
             }
             End::Done { rescued, .. } => hub.counts.rescued += rescued,
             End::Failed(_) | End::Locked => {}

@@ -34,6 +34,8 @@ pub struct Counts {
     pub faults: BTreeMap<&'static str, u64>,
     /// Runs of chksweep that changed something or could have.
     pub runs: u64,
+    /// Plans of our own making that the checker refused: safe, and a bug all the same.
+    pub refused: u64,
     /// Runs that were killed.
     pub kills: u64,
     /// Checkpoints and savepoints that were looked at in the end.
@@ -56,6 +58,7 @@ impl Counts {
         self.histories += other.histories;
         self.calls += other.calls;
         self.runs += other.runs;
+        self.refused += other.refused;
         self.kills += other.kills;
         self.snapshots += other.snapshots;
         self.swept += other.swept;

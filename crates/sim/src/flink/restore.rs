@@ -255,6 +255,8 @@ impl World {
         job.task_manager = task_manager;
         job.opened.clear();
         let from = job.retained.back().copied().or(job.restored.filter(|_| job.fresh));
+        // What another job in the same directory has destroyed is gone.
+        let from = from.filter(|at| self.model.is_there(&self.model.snapshots[*at]));
         let Some(snapshot) = from else {
             job.base.clear();
             job.unnamed.clear();
