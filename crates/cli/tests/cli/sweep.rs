@@ -326,3 +326,18 @@ fn what_is_no_record_or_goes_on_after_its_end_is_refused() {
         assert_eq!(output.status.code(), Some(exit), "{name}: {output:?}");
     }
 }
+
+#[test]
+fn what_chksweep_keeps_in_a_directory_below_a_root_is_no_entry_of_a_plan() {
+    // Somebody pinned something, or swept, with a root inside this one.
+    let sandbox = Sandbox::with_job();
+    sandbox.put(&format!("r/{JOB}/.chksweep/pins"), b"", 50);
+    sandbox.put("r/other/.chksweep/pins", b"", 50);
+    let output = sandbox.output(&["plan", "r", "--all", "-o", "p.jsonl"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let plan = std::fs::read_to_string(sandbox.path("p.jsonl")).unwrap();
+    assert!(plan.lines().all(|line| !line.contains("/.chksweep")), "{plan}");
+    let document = sandbox.json(&["run", "r", "--execute", "--format", "json"]);
+    assert_eq!(document["outcomes"]["done"]["files"], 1);
+    assert!(sandbox.exists("r/other/.chksweep/pins") && sandbox.exists(&format!("r/{JOB}/.chksweep/pins")));
+}
