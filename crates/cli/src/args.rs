@@ -391,9 +391,9 @@ pub(crate) enum AuditCommand {
     /// Is the record of a run whole: each line carries the digest of the one before it
     #[command(after_help = "Example:\n  chksweep audit verify ~/.local/state/chksweep/runs/20261123-….jsonl")]
     Verify {
-        /// The record
-        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-        file: PathBuf,
+        /// The records
+        #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+        files: Vec<PathBuf>,
     },
 }
 

@@ -9,11 +9,14 @@
 //! first. What lies beside a `_metadata` that stayed after all is left alone by the executor.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chksweep_audit::VerifiedPlan;
 use chksweep_core::layout::{self, DirectoryName};
-use chksweep_core::plan::{Decision, Entry, EntryKind, Plan, Rule, Totals, tree_digest};
-use chksweep_core::{DirectoryId, File, FileId, Inventory, JobId, Listing, Location};
+use chksweep_core::plan::{
+    Basis, Decision, Entry, EntryKind, Evidence, Ground, Plan, Rule, Totals, tree_digest,
+};
+use chksweep_core::{Age, DirectoryId, File, FileId, Inventory, JobId, Listing, Location, Timestamp};
 use tokio::time::Instant;
 
 use crate::execute::{Dropped, DroppedWhy};
@@ -61,6 +64,18 @@ impl Fresh {
         &self.inventory
     }
 
+    /// Returns which reading the plan relies on.
+    pub(crate) fn basis(&self) -> Basis {
+        Basis::of_plan(&self.plan().header)
+    }
+
+    /// Returns what a sweep in a directory rests on.
+    fn rests_on(&self, id: DirectoryId, modified: Timestamp) -> RestsOn {
+        let header = &self.plan().header;
+        let ground = self.plan().grounds.by_directory.get(&id).cloned().unwrap_or_default();
+        RestsOn { ground, modified, as_of: header.as_of, slack: header.policy.frontier_slack }
+    }
+
     fn file_rule(&self, id: FileId) -> Rule {
         self.plan().decisions.file(id).rule
     }
@@ -84,6 +99,16 @@ pub enum What {
     Directory,
 }
 
+/// What an action rests on; shared by all in a directory, for there may be a million of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct RestsOn {
+    ground: Arc<Ground>,
+    /// The mtime of the path itself.
+    modified: Timestamp,
+    as_of: Timestamp,
+    slack: Age,
+}
+
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Action {
@@ -99,9 +124,28 @@ pub struct Action {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    rests_on: RestsOn,
 }
 
 impl Action {
+    /// Returns what the sweep rests on, for the record.
+    pub(crate) fn evidence(&self) -> Evidence {
+        let RestsOn { ground, modified, as_of, slack } = &self.rests_on;
+        ground.evidence(self.rule, *modified, *as_of, *slack)
+    }
+
+    /// Rests on another plan from now on, which sweeps the path too.
+    pub(crate) fn rest_on(&mut self, fresh: &Fresh) {
+        let directory = match self.what {
+            What::File(_) => self.path.parent(),
+            What::Tree { .. } | What::Directory => Some(self.path.clone()),
+        };
+        let id = directory.and_then(|directory| fresh.inventory.find_directory(&directory));
+        if let Some(id) = id {
+            self.rests_on = fresh.rests_on(id, self.rests_on.modified);
+        }
+    }
+
     /// Returns whether this is the file that makes a checkpoint or savepoint one.
     pub fn is_metadata(&self) -> bool {
         matches!(self.what, What::File(_)) && is_metadata(self.path.name())
@@ -141,6 +185,8 @@ pub struct Actions {
     pub list: Vec<Action>,
     /// What the approved plan sweeps and is not done.
     pub dropped: Vec<Dropped>,
+    /// Which reading this relies on.
+    pub basis: Option<Basis>,
 }
 
 impl Actions {
@@ -194,7 +240,8 @@ pub fn actions(fresh: &Fresh, approved: &[Entry], options: &ActionOptions) -> Re
     check(fresh)?;
     let inventory = &fresh.inventory;
     let roots = inventory.roots().iter().map(|id| inventory.directory(*id).location.clone()).collect();
-    let mut build = Build { fresh, options, out: Actions { roots, ..Actions::default() } };
+    let mut build =
+        Build { fresh, options, out: Actions { roots, basis: Some(fresh.basis()), ..Actions::default() } };
     for entry in approved.iter().filter(|entry| entry.verdict.decision() == Decision::Sweep) {
         match entry.kind {
             EntryKind::File => build.file_entry(entry),
@@ -398,7 +445,8 @@ impl Build<'_> {
             return self.drop(path, DroppedWhy::Excluded, "its job was excluded");
         }
         let (path, job) = (path.clone(), layout::job_of(path));
-        self.out.list.push(Action { path, what: What::Directory, rule, job, files: 0, bytes: 0 });
+        let rests_on = self.fresh.rests_on(id, self.fresh.inventory.directory(id).modified);
+        self.out.list.push(Action { path, what: What::Directory, rule, job, files: 0, bytes: 0, rests_on });
     }
 
     fn file(&mut self, directory: DirectoryId, id: FileId) {
@@ -421,7 +469,8 @@ impl Build<'_> {
         }
         let job = layout::job_of(&path);
         let what = What::File(stamp_of(file));
-        self.out.list.push(Action { path, what, rule, job, files: 1, bytes: file.length });
+        let rests_on = self.fresh.rests_on(directory, file.modified);
+        self.out.list.push(Action { path, what, rule, job, files: 1, bytes: file.length, rests_on });
     }
 
     fn tree(&mut self, id: DirectoryId) {
@@ -439,6 +488,8 @@ impl Build<'_> {
         let rule =
             if totals.files > 0 { Rule::UnreferencedRunningState } else { self.fresh.directory_rule(id) };
         let job = layout::job_of(&path);
-        self.out.list.push(Action { path, what, rule, job, files: totals.files, bytes: totals.bytes });
+        let rests_on = self.fresh.rests_on(id, inventory.directory(id).modified);
+        let (files, bytes) = (totals.files, totals.bytes);
+        self.out.list.push(Action { path, what, rule, job, files, bytes, rests_on });
     }
 }

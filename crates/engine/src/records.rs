@@ -11,10 +11,12 @@ use chksweep_store::{ReadStore, StoreError};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
-use crate::journal::{Mode, Record, Spot, Start, Totals};
+use crate::journal::{self, Mode, Record, Spot, Start, Totals};
 use crate::own;
 use crate::stores::{MutateStores, ReadStores};
 
+/// The version of the short record that this program writes, and the newest that it reads.
+pub const SCHEMA: u32 = 1;
 /// The largest short record that is read.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// How many records are read at the same time.
@@ -54,13 +56,17 @@ pub struct RunRecord {
     /// What became of its operations.
     #[serde(default)]
     pub totals: Totals,
+    /// The schema of its records, where that is newer than what this program reads: then nothing else here counts,
+    /// and what the run set aside is left to the program that wrote it.
+    #[serde(skip)]
+    pub newer_schema: Option<u32>,
 }
 
 impl RunRecord {
     /// Makes the record of a run that was broken off, from the first line of its journal if there is one.
     pub(crate) fn broken_off(run_id: &str, start: Option<&Start>, settled_by: Option<&str>) -> Self {
         Self {
-            schema: crate::journal::SCHEMA,
+            schema: SCHEMA,
             run_id: run_id.to_owned(),
             command: start.map_or_else(String::new, |start| start.command.clone()),
             mode: start.map_or_else(Mode::default, |start| start.mode),
@@ -73,7 +79,13 @@ impl RunRecord {
             clean: false,
             settled_by: settled_by.map(ToOwned::to_owned),
             totals: Totals::new(),
+            newer_schema: None,
         }
+    }
+
+    /// Makes the record of a run of which a newer program wrote.
+    fn not_understood(run_id: &str, schema: u32) -> Self {
+        Self { newer_schema: Some(schema), ..Self::broken_off(run_id, None, None) }
     }
 
     /// Returns whether the run covered this root.
@@ -135,7 +147,7 @@ pub async fn records(stores: &ReadStores, roots: &[Location]) -> Result<Vec<RunR
             let record = record?;
             let known = found.get(&record.run_id);
             // A run that went wrong under one root did so, whatever its record under another says.
-            if known.is_none_or(|known| known.clean && !record.clean) {
+            if known.is_none_or(|known| known.clean && !record.clean) || record.newer_schema.is_some() {
                 found.insert(record.run_id.clone(), record);
             }
         }
@@ -154,6 +166,9 @@ async fn read_one(
     if files.end {
         match store.read(&own::end_file(root, &run), MAX_BYTES).await {
             Ok(content) => {
+                if let Some(schema) = newer_schema(&content) {
+                    return Ok(RunRecord::not_understood(&run, schema));
+                }
                 if let Ok(record) = serde_json::from_slice::<RunRecord>(&content)
                     && record.run_id == run
                 {
@@ -164,15 +179,33 @@ async fn read_one(
             Err(error) => return Err(error),
         }
     }
-    let start = if files.journal { first_line(store, &own::journal_file(root, &run)).await? } else { None };
+    let line =
+        if files.journal { first_line(store, &own::journal_file(root, &run)).await? } else { Vec::new() };
+    if let Some(schema) = journal::schema_of(&line).filter(|schema| *schema > journal::SCHEMA) {
+        return Ok(RunRecord::not_understood(&run, schema));
+    }
+    let start = match serde_json::from_slice(&line) {
+        Ok(Record::Start(start)) => Some(*start),
+        Ok(_) | Err(_) => None,
+    };
     Ok(RunRecord::broken_off(&run, start.as_ref(), None))
 }
 
-/// Reads the START of a journal, and no further.
-async fn first_line(store: &dyn ReadStore, journal: &Location) -> Result<Option<Start>, StoreError> {
+/// Returns the schema of a short record that is newer than what this program reads.
+fn newer_schema(content: &[u8]) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Told {
+        schema: u32,
+    }
+    let told: Told = serde_json::from_slice(content).ok()?;
+    (told.schema > SCHEMA).then_some(told.schema)
+}
+
+/// Reads the first line of a journal, and no further.
+async fn first_line(store: &dyn ReadStore, journal: &Location) -> Result<Vec<u8>, StoreError> {
     let mut reader = match store.open(journal).await {
         Ok(reader) => reader,
-        Err(error) if own::is_absent(&error) => return Ok(None),
+        Err(error) if own::is_absent(&error) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
     let mut line = Vec::new();
@@ -183,8 +216,5 @@ async fn first_line(store: &dyn ReadStore, journal: &Location) -> Result<Option<
             break;
         }
     }
-    match serde_json::from_slice(&line) {
-        Ok(Record::Start(start)) => Ok(Some(*start)),
-        Ok(_) | Err(_) => Ok(None),
-    }
+    Ok(line)
 }

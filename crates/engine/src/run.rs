@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use chksweep_core::plan::Basis;
 use chksweep_core::policy::DeadJob;
 use chksweep_core::{Location, Timestamp, layout};
 use chksweep_store::StoreError;
@@ -103,6 +104,7 @@ pub struct Run {
     journal: Journal,
     observer: Arc<dyn Observer>,
     batch: u64,
+    basis: Option<Basis>,
     totals: Totals,
 }
 
@@ -146,8 +148,18 @@ impl Run {
                 let pace = Pace::new(options.waiting, cancel, Arc::clone(&observer));
                 let hands = Hands::new(stores, pace);
                 let (begun, totals) = (Instant::now(), Totals::new());
-                let run =
-                    Self { options, started_at, begun, hands, lock, journal, observer, batch: 0, totals };
+                let run = Self {
+                    options,
+                    started_at,
+                    begun,
+                    hands,
+                    lock,
+                    journal,
+                    observer,
+                    batch: 0,
+                    basis: None,
+                    totals,
+                };
                 run.settle_earlier().await
             }
             Err(error) => {
@@ -178,6 +190,7 @@ impl Run {
             tool: options.tool.clone(),
             user: options.user.clone(),
             host: options.host.clone(),
+            pid: Some(options.pid),
             command: options.command.clone(),
             mode: options.mode,
             roots: options.roots.iter().map(Spot::from).collect(),
@@ -243,6 +256,11 @@ impl Run {
         self.hands.pace.stop(why);
     }
 
+    /// Says on which reading the batches from now on rely, for the record.
+    pub(crate) fn rely_on(&mut self, basis: Option<Basis>) {
+        self.basis = basis;
+    }
+
     pub(crate) fn observer(&self) -> &dyn Observer {
         self.observer.as_ref()
     }
@@ -255,7 +273,7 @@ impl Run {
         self.batch += 1;
         let batch = self.batch;
         let paths = steps.iter().map(Step::intent).collect();
-        let intent = Record::Intent(Intent { batch, paths });
+        let intent = Record::Intent(Intent { batch, at: Some(self.now()), basis: self.basis.clone(), paths });
         if let Err(stop) = self.may_begin(intent).await {
             let fates = steps.into_iter().map(|step| (step, Fate::new(Outcome::NotStarted, &stop)));
             let fates: Vec<_> = fates.collect();
@@ -325,7 +343,7 @@ impl Run {
         let stopped = self.stopped();
         let interrupted = stopped.is_some();
         let record = RunRecord {
-            schema: SCHEMA,
+            schema: records::SCHEMA,
             run_id: self.options.run_id.clone(),
             command: self.options.command.clone(),
             mode: self.options.mode,
@@ -338,6 +356,7 @@ impl Run {
             clean: clean && !interrupted && !failed,
             settled_by: None,
             totals: self.totals.clone(),
+            newer_schema: None,
         };
         let Self { mut journal, lock, hands, totals, .. } = self;
         let end = End { at: ended_at, interrupted, clean: record.clean, totals };

@@ -45,6 +45,13 @@ async fn settle_one(run: &mut Run, root: &Location, earlier: &str) -> Result<(),
         return Ok(());
     }
     let contents = journal::read(store.as_ref(), &file).await.map_err(RunError::Store)?;
+    if let Some(schema) = contents.fault.as_ref().and_then(|fault| fault.newer_schema) {
+        // What it means is not known: it stays as it is, for the program that wrote it.
+        let message =
+            format!("the journal {file} has schema {schema}, written by a newer chksweep: it is left alone");
+        run.observer().event(&Event::Loud(message));
+        return Ok(());
+    }
     if let Some(fault) = &contents.fault {
         let message = format!("the journal {file} does not hold together ({fault}): it was read up to there");
         run.observer().event(&Event::Loud(message));

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chksweep_core::plan::{
-    DecisionTotals, Decisions, Entry, Header, Looks, Plan, Rule, SCHEMA, Summary, Verdict, entries,
+    DecisionTotals, Decisions, Entry, Grounds, Header, Looks, Plan, Rule, SCHEMA, Summary, Verdict, entries,
 };
 use chksweep_core::{
     Age, File, Inventory, InventoryBuilder, ListedDirectory, Listing, Location, Name, Policy, Timestamp,
@@ -285,5 +285,6 @@ fn made(decisions: Decisions, totals: DecisionTotals, roots: Vec<String>) -> Pla
         brakes: Vec::new(),
         looks: Looks::default(),
         held_by_unreadable: false,
+        grounds: Grounds::default(),
     }
 }

@@ -6,9 +6,10 @@
 
 mod directories;
 mod files;
+mod grounds;
 mod overlay;
 
-use chksweep_core::plan::{Decisions, PlanInput, Rule, Verdict};
+use chksweep_core::plan::{Decisions, Grounds, PlanInput, Rule, Verdict};
 use chksweep_core::{Age, DirectoryId, FileId, Timestamp, layout};
 
 use crate::guards::Guards;
@@ -29,8 +30,8 @@ pub(crate) struct World<'a> {
     pub(crate) guards: &'a Guards,
 }
 
-/// Decides on every listed path.
-pub(crate) fn classify(world: &World<'_>) -> Decisions {
+/// Decides on every listed path, and says what the sweeps rest on.
+pub(crate) fn classify(world: &World<'_>) -> (Decisions, Grounds) {
     let inventory = world.input.inventory;
     let mut decisions = Decisions::new(inventory, Verdict::new(Rule::UnknownName));
     let facts = files::Facts::new(world);
@@ -41,7 +42,8 @@ pub(crate) fn classify(world: &World<'_>) -> Decisions {
         }
     }
     directories::decide(world, &facts, &mut decisions);
-    decisions
+    let grounds = grounds::of(world, &facts, &decisions);
+    (decisions, grounds)
 }
 
 impl World<'_> {

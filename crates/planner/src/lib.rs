@@ -60,6 +60,6 @@ pub fn plan(input: &PlanInput<'_>) -> Result<Plan, PlanError> {
         retention: &retention,
         guards: &guards,
     };
-    let decisions = classify::classify(&world);
-    Ok(summary::finish(&world, decisions))
+    let (decisions, grounds) = classify::classify(&world);
+    Ok(summary::finish(&world, decisions, grounds))
 }

@@ -5,6 +5,7 @@
 //! from another job's. In the plan that retires it only the `_metadata` goes, and it still names.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use chksweep_core::plan::{PlanInput, Rule};
 use chksweep_core::policy::RetentionRule;
@@ -32,8 +33,15 @@ struct Terms {
 /// What a policy retires.
 #[derive(Debug, Default)]
 pub(crate) struct Retention {
-    /// By the number of the snapshot: the rule that takes its `_metadata`.
-    retired: BTreeMap<usize, Rule>,
+    /// By the number of the snapshot: the rule that takes its `_metadata`, and what the policy says.
+    retired: BTreeMap<usize, Retired>,
+}
+
+/// By what a snapshot is retired.
+#[derive(Clone, Debug)]
+struct Retired {
+    rule: Rule,
+    policy: Rc<str>,
 }
 
 struct Context<'a> {
@@ -75,7 +83,12 @@ impl Retention {
 
     /// Returns the rule by which the policy takes the `_metadata` of a snapshot.
     pub(crate) fn retires(&self, snapshot: usize) -> Option<Rule> {
-        self.retired.get(&snapshot).copied()
+        self.retired.get(&snapshot).map(|retired| retired.rule)
+    }
+
+    /// Returns what the policy says that takes the `_metadata` of a snapshot, as one would write it.
+    pub(crate) fn policy_of(&self, snapshot: usize) -> Option<&str> {
+        self.retired.get(&snapshot).map(|retired| &*retired.policy)
     }
 }
 
@@ -121,41 +134,49 @@ impl Context<'_> {
         &self,
         job: JobDirectoryIndex,
         members: &[usize],
-        retired: &mut BTreeMap<usize, Rule>,
+        retired: &mut BTreeMap<usize, Retired>,
     ) {
         let Some(directory) = self.map.job_directories.get(job) else { return };
         let terms = self.terms(&self.input.inventory.directory(directory.directory).location);
         if self.expires(job, &terms) {
             let going =
                 members.iter().filter(|at| !self.is_within(**at, terms.keep_within) && self.may_go(**at));
-            retired.extend(going.map(|at| (*at, Rule::ExpiredJob)));
+            let policy =
+                written(&[("expire-jobs-after", terms.expire_jobs_after.map(|age| age.to_string()))]);
+            retired.extend(
+                going.map(|at| (*at, Retired { rule: Rule::ExpiredJob, policy: Rc::clone(&policy) })),
+            );
             return;
         }
         // `keep-within` alone only ever keeps.
         if terms.keep_last.is_none() {
             return;
         }
+        let policy = terms.of_checkpoints();
         for lineage in self.lineages(members) {
             let kept = self.kept_by_count(&lineage, terms.keep_last);
             for at in lineage {
                 if !kept.contains(&at) && !self.is_within(at, terms.keep_within) && self.may_go(at) {
-                    retired.insert(at, Rule::RetiredCheckpoint);
+                    let policy = Rc::clone(&policy);
+                    retired.insert(at, Retired { rule: Rule::RetiredCheckpoint, policy });
                 }
             }
         }
     }
 
-    fn retire_savepoints(&self, terms: &Terms, members: &[usize], retired: &mut BTreeMap<usize, Rule>) {
+    fn retire_savepoints(&self, terms: &Terms, members: &[usize], retired: &mut BTreeMap<usize, Retired>) {
         if terms.savepoint_keep_last.is_none() {
             return;
         }
+        let policy = terms.of_savepoints();
         for lineage in self.lineages(members) {
             let kept = self.kept_by_count(&lineage, terms.savepoint_keep_last);
             for at in lineage {
                 let is_savepoint = self.snapshots.get(at).is_some_and(|s| s.content.kind == Kind::Savepoint);
                 let within = self.is_within(at, terms.savepoint_keep_within);
                 if is_savepoint && !kept.contains(&at) && !within && self.may_go(at) {
-                    retired.insert(at, Rule::RetiredSavepoint);
+                    let policy = Rc::clone(&policy);
+                    retired.insert(at, Retired { rule: Rule::RetiredSavepoint, policy });
                 }
             }
         }
@@ -314,7 +335,7 @@ impl Context<'_> {
     }
 
     /// What a checkpoint that stays refers to by number stays as well, and so on.
-    fn keep_what_is_referred_to(&self, retired: &mut BTreeMap<usize, Rule>) {
+    fn keep_what_is_referred_to(&self, retired: &mut BTreeMap<usize, Retired>) {
         loop {
             let mut kept_directories = BTreeSet::new();
             for (at, snapshot) in self.snapshots.iter().enumerate().filter(|(_, snapshot)| snapshot.names) {
@@ -402,6 +423,28 @@ fn glob_matches(pattern: &str, path: &str) -> bool {
         reachable = next;
     }
     reachable.last().copied().unwrap_or(false)
+}
+
+impl Terms {
+    fn of_checkpoints(&self) -> Rc<str> {
+        written(&[
+            ("keep-last", self.keep_last.map(|count| count.to_string())),
+            ("keep-within", self.keep_within.map(|age| age.to_string())),
+        ])
+    }
+
+    fn of_savepoints(&self) -> Rc<str> {
+        written(&[
+            ("savepoint-keep-last", self.savepoint_keep_last.map(|count| count.to_string())),
+            ("savepoint-keep-within", self.savepoint_keep_within.map(|age| age.to_string())),
+        ])
+    }
+}
+
+/// Returns settings as one would write them: `keep-last=1 keep-within=2d`.
+fn written(settings: &[(&str, Option<String>)]) -> Rc<str> {
+    let settings = settings.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?)));
+    settings.collect::<Vec<_>>().join(" ").into()
 }
 
 impl From<&RetentionRule> for Terms {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chksweep_core::plan::{
-    Brake, Decision, DecisionTotals, Decisions, Header, JobState, JobSummary, MetadataStamp, Newest, Plan,
-    PlanInput, Problem, SCHEMA, Summary, Totals, WhatIf,
+    Brake, Decision, DecisionTotals, Decisions, Grounds, Header, JobState, JobSummary, MetadataStamp, Newest,
+    Plan, PlanInput, Problem, SCHEMA, Summary, Totals, WhatIf,
 };
 use chksweep_core::policy::DeadJob;
 use chksweep_core::{DirectoryId, FileId, JobId, Location, layout};
@@ -19,7 +19,7 @@ use crate::retention::Retention;
 const WHAT_IF_KEEP_LAST: [u32; 2] = [1, 3];
 
 /// Puts the plan together.
-pub(crate) fn finish(world: &World<'_>, decisions: Decisions) -> Plan {
+pub(crate) fn finish(world: &World<'_>, decisions: Decisions, grounds: Grounds) -> Plan {
     let input = world.input;
     let sums = Sums::new(input, &decisions);
     let mut brakes = world.guards.brakes.clone();
@@ -53,6 +53,7 @@ pub(crate) fn finish(world: &World<'_>, decisions: Decisions) -> Plan {
         brakes,
         looks: world.liveness.looks.clone(),
         held_by_unreadable: world.guards.hold != Hold::Nothing,
+        grounds,
     }
 }
 
@@ -61,16 +62,6 @@ fn printed_roots(input: &PlanInput<'_>) -> Vec<String> {
 }
 
 fn header(input: &PlanInput<'_>, roots: Vec<String>, brakes: &[Brake]) -> Header {
-    let mut metadata: Vec<MetadataStamp> = input
-        .metadata
-        .iter()
-        .map(|file| MetadataStamp {
-            path: file.location.to_string(),
-            bytes: file.bytes,
-            mtime: file.modified,
-        })
-        .collect();
-    metadata.sort_by(|a, b| a.path.cmp(&b.path));
     Header {
         schema: SCHEMA,
         tool: concat!("chksweep ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -82,7 +73,7 @@ fn header(input: &PlanInput<'_>, roots: Vec<String>, brakes: &[Brake]) -> Header
         policy: input.policy.clone(),
         equivalence: input.equivalence.describe(),
         brakes: brakes.to_vec(),
-        metadata,
+        metadata: MetadataStamp::of_all(input.metadata),
     }
 }
 

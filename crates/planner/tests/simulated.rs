@@ -1,5 +1,7 @@
 //! What random histories (`crates/sim`) have taught: each story lost something, or had a plan refused that was safe.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 mod common;
 
 use chksweep_core::plan::{Place, Rule};

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use chksweep_audit::{Findings, check};
 use chksweep_core::inventory::{InventoryBuilder, ListedDirectory, Listing};
 use chksweep_core::plan::{
-    DecisionTotals, Decisions, Header, Look, Looks, MetadataFile, OperatorStateSearch, Place, Plan,
+    DecisionTotals, Decisions, Grounds, Header, Look, Looks, MetadataFile, OperatorStateSearch, Place, Plan,
     PlanInput, Rule, SCHEMA, Summary, Unreadable, Verdict, tree_digest,
 };
 use chksweep_core::{
@@ -446,6 +446,7 @@ impl World {
             brakes: Vec::new(),
             looks: Looks::default(),
             held_by_unreadable: false,
+            grounds: Grounds::default(),
         }
     }
 

@@ -1,48 +1,166 @@
-//! `audit verify`: is the record of a run whole.
+//! `audit verify`: are the records of runs whole.
+//!
+//! A record alone cannot tell a run that was killed from one whose end was cut away. What lies beside it can: the short
+//! record of a run that came to its end, and the other copy, which holds the same bytes.
 
 use std::fs::File;
-use std::io::BufReader;
-use std::path::Path;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
 
-use chksweep_engine::journal;
+use chksweep_engine::journal::{self, Verified};
+use serde::{Deserialize, Serialize};
 
 use crate::app::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output::human::count;
+use crate::printer::escaped;
 
-/// Checks that each line follows from the one before it.
-pub(crate) fn verify(file: &Path, context: &Context) -> Outcome {
-    let doing = format!("reading the record `{}`", file.display());
-    let failed = |error: std::io::Error| Failure::new(Exit::Failed, error).context(doing.clone());
-    let reader = BufReader::new(File::open(file).map_err(failed)?);
-    let verified = journal::verify(reader).map_err(failed)?.map_err(|error| {
-        Failure::failed(format_args!("line {}: {}", error.line, error.message))
-            .context(format!("the record `{}` was changed", file.display()))
-    })?;
+/// What was found of one record.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Checked {
+    file: String,
+    #[serde(flatten)]
+    verified: Verified,
+    /// The other copy that it was compared with.
+    copy: Option<String>,
+}
+
+/// The document of several files.
+#[derive(Debug, Serialize)]
+struct Document {
+    records: Vec<Checked>,
+}
+
+/// Checks that each line follows from the one before it, of each file.
+pub(crate) fn verify(files: &[PathBuf], context: &Context) -> Outcome {
+    let state_dir = context.settings.state_dir().ok();
+    let mut records = Vec::new();
+    for file in files {
+        records.push(check(file, state_dir.as_deref())?);
+    }
+    for record in records.iter().filter(|record| !record.verified.ended) {
+        context.printer.warning(&format!(
+            "`{}` does not end with the end of a run: the run was broken off, or the end was cut away",
+            record.file
+        ));
+    }
+    if context.printer.is_json() {
+        match <[Checked; 1]>::try_from(records) {
+            Ok([record]) => context.printer.json(Exit::Done, &record)?,
+            Err(records) => context.printer.json(Exit::Done, &Document { records })?,
+        }
+        return Ok(Exit::Done);
+    }
+    context.printer.text(|out| records.iter().try_for_each(|record| print(out, record)))?;
+    Ok(Exit::Done)
+}
+
+fn print(out: &mut dyn io::Write, record: &Checked) -> io::Result<()> {
+    let verified = &record.verified;
+    let run = verified.run_id.as_deref().unwrap_or("of no run");
+    writeln!(
+        out,
+        "run {}: {}, each follows from the one before",
+        escaped(run),
+        count(verified.lines, "line")
+    )?;
+    if verified.torn {
+        writeln!(out, "the last line was cut off while it was being written; it tells nothing")?;
+    }
+    if let Some(copy) = &record.copy {
+        writeln!(out, "the copy `{}` holds the same", escaped(copy))?;
+    }
+    writeln!(out, "digest of the last line: {}", verified.last)
+}
+
+fn check(file: &Path, state_dir: Option<&Path>) -> Outcome<Checked> {
+    let verified = read(file)?;
     if verified.lines == 0 {
         return Err(Failure::failed(format_args!("`{}` holds no record of a run", file.display()))
             .hint("records are `<state-dir>/runs/RUNID.jsonl` and `<root>/.chksweep/runs/RUNID.jsonl`"));
     }
-    if verified.ended && verified.torn {
-        // A line that was being written when the run was killed comes before its end, never after it.
-        return Err(Failure::failed("something follows the end of the run")
-            .context(format!("the record `{}` was changed", file.display())));
+    if !verified.ended && short_record_says_ended(file) {
+        return Err(Failure::failed(
+            "its short record says that the run came to its end, and that is not there",
+        )
+        .context(format!("the record `{}` was cut off", file.display())));
     }
-    if context.printer.is_json() {
-        context.printer.json(Exit::Done, &verified)?;
-        return Ok(Exit::Done);
+    let copy = match other_copy(file, &verified, state_dir) {
+        Some(copy) => {
+            compare(file, &verified, &copy)?;
+            Some(copy.display().to_string())
+        }
+        None => None,
+    };
+    Ok(Checked { file: file.display().to_string(), verified, copy })
+}
+
+fn read(file: &Path) -> Outcome<Verified> {
+    let doing = format!("reading the record `{}`", file.display());
+    let failed = |error: io::Error| Failure::new(Exit::Failed, error).context(doing.clone());
+    let reader = BufReader::new(File::open(file).map_err(failed)?);
+    journal::verify(reader).map_err(failed)?.map_err(|error| {
+        let failure = Failure::failed(format_args!("line {}: {}", error.line, error.message));
+        if error.newer_schema.is_some() {
+            return failure
+                .context(doing)
+                .hint("nothing is known to be wrong with it: use the newer chksweep");
+        }
+        failure.context(format!("the record `{}` was changed", file.display()))
+    })
+}
+
+/// Returns whether a run came to its end by itself, as the short record beside its record tells. One that was broken
+/// off has a short record by the run that settled it.
+fn short_record_says_ended(file: &Path) -> bool {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Short {
+        ended_at: Option<String>,
+        settled_by: Option<String>,
     }
-    context.printer.text(|out| {
-        let run = verified.run_id.as_deref().unwrap_or("of no run");
-        writeln!(out, "run {run}: {}, each follows from the one before", count(verified.lines, "line"))?;
-        if verified.torn {
-            writeln!(out, "the last line was cut off while it was being written; it tells nothing")?;
-        }
-        if !verified.ended {
-            writeln!(out, "the run did not come to its end, or the end was cut away")?;
-        }
-        writeln!(out, "digest of the last line: {}", verified.last)
-    })?;
-    Ok(Exit::Done)
+    let short = std::fs::read(file.with_extension("end.json")).ok();
+    let short = short.and_then(|bytes| serde_json::from_slice::<Short>(&bytes).ok());
+    short.is_some_and(|short| short.ended_at.is_some() && short.settled_by.is_none())
+}
+
+/// Returns the copy on this machine of a record that lies elsewhere.
+fn other_copy(file: &Path, verified: &Verified, state_dir: Option<&Path>) -> Option<PathBuf> {
+    let run = verified.run_id.as_deref().filter(|run| chksweep_engine::own::is_run_id(run))?;
+    let local = journal::local_file(state_dir?, run);
+    let is_other = std::fs::canonicalize(&local).ok()? != std::fs::canonicalize(file).ok()?;
+    is_other.then_some(local)
+}
+
+/// Both copies hold the same lines. One of them may lack the last, which were being written when the run was killed.
+fn compare(file: &Path, verified: &Verified, copy: &Path) -> Outcome<()> {
+    let other = read(copy)?;
+    let differ = |why: &str| {
+        Failure::failed(why.to_owned())
+            .context(format!("`{}` and its copy `{}` differ", file.display(), copy.display()))
+            .hint("the one with more lines is the one to trust, if it verifies")
+    };
+    if verified.ended != other.ended {
+        return Err(differ("only one of them ends with the end of the run: the other was cut off"));
+    }
+    let is_same = if verified.lines == other.lines {
+        verified.last == other.last
+    } else {
+        let lines = verified.lines.min(other.lines);
+        let start = |file: &Path| first_lines(file, lines);
+        !verified.ended && start(file).ok() == start(copy).ok()
+    };
+    if is_same { Ok(()) } else { Err(differ("they tell of the same run in different words")) }
+}
+
+fn first_lines(file: &Path, lines: u64) -> io::Result<Vec<u8>> {
+    use io::BufRead as _;
+    let mut reader = BufReader::new(File::open(file)?);
+    let mut out = Vec::new();
+    for _ in 0..lines {
+        reader.read_until(b'\n', &mut out)?;
+    }
+    Ok(out)
 }

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use chksweep_core::plan::{JobSummary, Plan, Rule, Totals, Verdict};
+use chksweep_core::plan::{DeadBy, Evidence, JobSummary, Plan, Rule, Totals, Verdict, Witness};
 use chksweep_core::{DirectoryId, Inventory, Location, Timestamp, layout};
+use chksweep_engine::journal::Operation;
 use serde::Serialize;
 
 use crate::app::Context;
 use crate::args::ExplainArgs;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::moved::{self, SetAside, Told};
+use crate::moved::{self, History, Now, SetAside, Sources, Told};
 use crate::naming::{self, Naming};
 use crate::output::human::{bytes, count, totals};
 use crate::output::plan::{short, state};
@@ -35,7 +36,9 @@ struct Document {
     named_by: Vec<Naming>,
     /// What lies in quarantine of it.
     set_aside: Vec<SetAside>,
-    /// What the journals tell of it.
+    /// Where it is now, by the journals.
+    now: Option<Now>,
+    /// What the journals tell of it, oldest first.
     history: Vec<Told>,
 }
 
@@ -66,28 +69,36 @@ pub(crate) async fn run(args: &ExplainArgs, context: &Context) -> Outcome {
     let Some((root, listed)) = roots::within(&roots, &systems.equivalence, &asked) else {
         return Err(roots::outside(&roots, &asked));
     };
+    let listed = from_quarantine(&root, &listed).unwrap_or(listed);
     let connected = Connected::of_roots(context, roots)?;
     let stores = connected.open_for_looking().await?;
-    let planned = connected.dry_run(context, None).await?;
+    let state_dir = connected.scope.state_dir.clone();
+    let equivalence = connected.scope.equivalence.clone();
+    let sources =
+        Sources { stores: &stores, root: &root, state_dir: state_dir.as_deref(), equivalence: &equivalence };
+    let planned = match connected.dry_run(context, None).await {
+        Ok(planned) => planned,
+        Err(failure) => return by_records_alone(context, sources, listed, failure).await,
+    };
     let look = &planned.look;
     let plan = planned.plan.plan();
-    let listed = from_quarantine(&root, &listed).unwrap_or(listed);
     let found = found(&look.collected.inventory, plan, &listed);
-    let equivalence = &look.scope.equivalence;
-    let named_by = naming::of(&stores, &look.collected.metadata, equivalence, &listed).await;
+    let named_by = naming::of(&stores, &look.collected.metadata, &equivalence, &listed).await;
     let history = match found {
-        Some(_) => Vec::new(),
-        None => moved::told(&stores, &root, &listed).await,
+        Some(_) => History::default(),
+        None => moved::told(sources, &listed).await,
     };
+    warn(context, &history);
     let job = layout::job_of(&listed);
     let document = Document {
         job: plan.summary.jobs.iter().find(|summary| summary.job.is_some() && summary.job == job).cloned(),
         set_aside: moved::set_aside(&look.collected.quarantine, &listed),
         location: listed,
-        root,
+        root: root.clone(),
         found,
         named_by,
-        history,
+        now: history.now,
+        history: history.told,
     };
     let document = with_evidence(document, plan, look.collected.metadata.len());
     let exit = if plan.held_by_unreadable { Exit::Unreadable } else { Exit::Done };
@@ -98,6 +109,45 @@ pub(crate) async fn run(args: &ExplainArgs, context: &Context) -> Outcome {
         context.printer.text(|out| print(out, &document, plan.summary.as_of))?;
     }
     Ok(exit)
+}
+
+/// Tells what the records tell where nothing can be looked at: the root is gone, say, and they lie on this machine.
+async fn by_records_alone(
+    context: &Context,
+    sources: Sources<'_>,
+    listed: Location,
+    failure: Failure,
+) -> Outcome {
+    let history = moved::told(sources, &listed).await;
+    if history.is_empty() {
+        return Err(failure);
+    }
+    context
+        .printer
+        .warning(&format!("{:#}; what follows is told by the records of runs alone", failure.error));
+    warn(context, &history);
+    let document = Document {
+        location: listed,
+        root: sources.root.clone(),
+        found: None,
+        job: None,
+        named_by: Vec::new(),
+        set_aside: Vec::new(),
+        now: history.now,
+        history: history.told,
+    };
+    if context.printer.is_json() {
+        context.printer.json(Exit::Done, &document)?;
+    } else {
+        context.printer.text(|out| print(out, &document, context.clock.now()))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn warn(context: &Context, history: &History) {
+    for warning in &history.warnings {
+        context.printer.warning(warning);
+    }
 }
 
 /// Returns where a path in a quarantine came from.
@@ -220,15 +270,126 @@ fn print(out: &mut dyn Write, document: &Document, as_of: Timestamp) -> io::Resu
         )?;
         writeln!(out, "  bring it back: {}", escaped(&aside.restore))?;
     }
-    for told in &document.history {
-        let rule = told.rule.map(|rule| format!(" by rule {rule}")).unwrap_or_default();
-        let to = told.to.as_ref().map(|to| format!(", to {}", escaped(&to.to_string()))).unwrap_or_default();
-        writeln!(out, "run {}: {}{rule}: {}{to}", told.run, word(&told.operation), word(&told.outcome))?;
-    }
+    print_history(out, document)?;
     if document.found.is_none() && document.set_aside.is_empty() && document.history.is_empty() {
         writeln!(out, "no run that is recorded under {} moved it", escaped(&document.root.to_string()))?;
     }
     Ok(())
+}
+
+fn print_history(out: &mut dyn Write, document: &Document) -> io::Result<()> {
+    if let Some(now) = &document.now {
+        let location = now.location.as_ref().map(|at| format!(" at {at}")).unwrap_or_default();
+        let when = now.at.map(|at| format!(", {}", short(at))).unwrap_or_default();
+        writeln!(
+            out,
+            "now: {}{} by run {}{when}",
+            state_words(now.state),
+            escaped(&location),
+            escaped(&now.run)
+        )?;
+        if let Some(restore) = now.restore.as_ref().filter(|_| document.set_aside.is_empty()) {
+            writeln!(out, "  bring it back: {}", escaped(restore))?;
+        }
+    }
+    for told in &document.history {
+        print_told(out, told, &document.location)?;
+    }
+    Ok(())
+}
+
+const fn state_words(state: moved::State) -> &'static str {
+    match state {
+        moved::State::InQuarantine => "in quarantine",
+        moved::State::Missing => "set aside, and no longer there by no recorded run: set aside",
+        moved::State::InTrash => "in the trash",
+        moved::State::Restored => "restored",
+        moved::State::Rescued => "brought back, since something names it,",
+        moved::State::PutBack => "put back",
+        moved::State::Purged => "purged",
+        moved::State::Deleted => "deleted",
+        moved::State::Removed => "removed, empty,",
+        moved::State::Unknown => "not known, left open",
+    }
+}
+
+fn print_told(out: &mut dyn Write, told: &Told, asked: &Location) -> io::Result<()> {
+    let mut line = |text: &str| writeln!(out, "{}", escaped(text));
+    let rule = told.rule.map(|rule| format!(" by rule {rule}")).unwrap_or_default();
+    let to =
+        told.to.as_ref().filter(|_| told.below.is_none()).map(|to| format!(", to {to}")).unwrap_or_default();
+    let what = match told.below {
+        Some(operations) => format!(" of what lay below it, {}", count(operations, "operation")),
+        None => String::new(),
+    };
+    line(&format!("run {}: {}{what}{rule}: {}{to}", told.run, word(&told.operation), word(&told.outcome)))?;
+    if told.below.is_none() && told.from != *asked && told.operation == Operation::QuarantineTree {
+        line(&format!("  with all of {}", told.from))?;
+    }
+    if let Some(at) = told.at.or(told.started_at) {
+        let named =
+            |name: &str, value: &Option<String>| value.as_ref().map(|value| format!(", {name} {value}"));
+        let user = told.user.as_deref().unwrap_or("somebody");
+        let mut who = format!("  {} by {user}", short(at));
+        who.extend(named("on", &told.host));
+        who.extend(told.pid.map(|pid| format!(", process {pid}")));
+        who.extend(named("with", &told.tool));
+        who.extend(named("command", &told.command));
+        who.extend(named("approved by", &told.approved_by));
+        who.extend(named("plan", &told.plan_digest));
+        line(&who)?;
+    }
+    if let Some(message) = &told.message {
+        line(&format!("  {message}"))?;
+    }
+    if let Some(rule) = told.rule.filter(|_| told.below.is_none()) {
+        line(&format!("  - {}", rule.meaning()))?;
+    }
+    for sentence in told.evidence.iter().filter(|_| told.below.is_none()).flat_map(sentences) {
+        line(&format!("  - {sentence}"))?;
+    }
+    if let Some(basis) = &told.basis {
+        line(&format!(
+            "  - {}, {}, read as of {}; digest {}",
+            count(basis.metadata_files, "metadata file"),
+            bytes(basis.metadata_bytes),
+            short(basis.as_of),
+            basis.metadata_digest
+        ))?;
+    }
+    Ok(())
+}
+
+/// Says what a sweep rested on.
+fn sentences(evidence: &Evidence) -> Vec<String> {
+    let mut out = Vec::new();
+    if let Some(ms) = evidence.age_ms.and_then(|ms| u64::try_from(ms).ok()) {
+        out.push(format!("it was {} old", rounded(chksweep_core::Age(ms))));
+    }
+    let witness = |one: &Witness| {
+        format!("checkpoint {} ({}, written {})", one.checkpoint_id, one.path, short(one.mtime))
+    };
+    out.extend(
+        evidence
+            .frontier
+            .as_ref()
+            .map(|one| format!("{} completed after it and did not name it", witness(one))),
+    );
+    out.extend(evidence.overtaken_by.as_ref().map(|one| format!("{} overtook it", witness(one))));
+    out.extend(evidence.beside.as_ref().map(|one| format!("beside it: {}", witness(one))));
+    if let Some(dead) = &evidence.dead {
+        let how = match dead.by {
+            DeadBy::Declared => "declared dead",
+            DeadBy::Quiescence => "found dead by its silence",
+        };
+        let last = dead.last_activity.map(|at| format!(", last activity {}", short(at))).unwrap_or_default();
+        let seen =
+            dead.same_since.map(|at| format!(", seen unchanged since {}", short(at))).unwrap_or_default();
+        out.push(format!("its job in {} was {how}{last}{seen}", dead.directory));
+    }
+    out.extend(evidence.same_since.map(|at| format!("seen unchanged since {}", short(at))));
+    out.extend(evidence.policy.as_ref().map(|policy| format!("policy: {policy}")));
+    out
 }
 
 /// Returns the word that stands for a value in JSON.

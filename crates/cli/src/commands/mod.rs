@@ -33,7 +33,7 @@ pub(crate) async fn call(command: Command, context: &Context) -> Outcome {
         Command::Pin(args) => pins::change(&args, true, context).await,
         Command::Unpin(args) => pins::change(&args, false, context).await,
         Command::Pins(_) => looking(pins::list(context)).await,
-        Command::Audit(AuditCommand::Verify { file }) => audit::verify(&file, context),
+        Command::Audit(AuditCommand::Verify { files }) => audit::verify(&files, context),
         Command::Config(ConfigCommand::Show(_)) => config::show(context),
         Command::Completions { shell } => generated::completions(context, shell),
         Command::Man => generated::man(context),

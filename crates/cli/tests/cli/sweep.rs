@@ -195,6 +195,7 @@ fn the_record_of_a_run_is_whole_or_said_to_be_changed() {
     exit 0
     --- stdout
     run [RUN]: 4 lines, each follows from the one before
+    the copy `[DIR]/home/.local/state/chksweep/runs/[RUN].jsonl` holds the same
     digest of the last line: [SHA256]
     [EOF]
     ");
@@ -203,7 +204,7 @@ fn the_record_of_a_run_is_whole_or_said_to_be_changed() {
     insta::assert_snapshot!(sandbox.run(&["audit", "verify", "edited.jsonl"]), @r"
     exit 1
     --- stderr
-    error: the record `edited.jsonl` was changed: line 2: its digest is not that of the line before it: the journal was changed
+    error: the record `edited.jsonl` was changed: line 1: it is not what its own digest says: the journal was changed
     [EOF]
     ");
 }
@@ -319,10 +320,33 @@ fn what_is_no_record_or_goes_on_after_its_end_is_refused() {
         ("empty", String::new(), 1),
         ("longer", format!("{text}{{}}\n"), 1),
         ("begun", format!("{text}{{"), 1),
-        ("torn", text[..text.len() - 20].to_owned(), 0),
+        // The copy on this machine has its end.
+        ("cut", text[..text.len() - 20].to_owned(), 1),
     ] {
         sandbox.put(name, text.as_bytes(), 0);
         let output = sandbox.output(&["audit", "verify", name]);
         assert_eq!(output.status.code(), Some(exit), "{name}: {output:?}");
     }
+    std::fs::remove_dir_all(sandbox.path("home/.local/state/chksweep/runs")).unwrap();
+    let output = sandbox.output(&["audit", "verify", "cut"]);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "a record alone may be that of a run that was killed: {output:?}"
+    );
+}
+
+#[test]
+fn what_chksweep_keeps_in_a_directory_below_a_root_is_no_entry_of_a_plan() {
+    // Somebody pinned something, or swept, with a root inside this one.
+    let sandbox = Sandbox::with_job();
+    sandbox.put(&format!("r/{JOB}/.chksweep/pins"), b"", 50);
+    sandbox.put("r/other/.chksweep/pins", b"", 50);
+    let output = sandbox.output(&["plan", "r", "--all", "-o", "p.jsonl"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let plan = std::fs::read_to_string(sandbox.path("p.jsonl")).unwrap();
+    assert!(plan.lines().all(|line| !line.contains("/.chksweep")), "{plan}");
+    let document = sandbox.json(&["run", "r", "--execute", "--format", "json"]);
+    assert_eq!(document["outcomes"]["done"]["files"], 1);
+    assert!(sandbox.exists("r/other/.chksweep/pins") && sandbox.exists(&format!("r/{JOB}/.chksweep/pins")));
 }

@@ -10,6 +10,7 @@ use crate::ids::JobId;
 use crate::inventory::{DirectoryId, File, FileId, Inventory, Listing};
 use crate::layout;
 use crate::location::Location;
+use crate::names::NameRef;
 use crate::time::Timestamp;
 
 /// What an entry stands for.
@@ -182,6 +183,10 @@ impl Walk<'_> {
             return;
         }
         let file = self.inventory.file(id);
+        if self.inventory.name_of(file) == NameRef::Other(layout::OWN) {
+            // It stands in the inventory only so that nobody takes its directory for empty.
+            return;
+        }
         let path = self.inventory.location_of(directory, file);
         let mut totals = Totals::default();
         totals.add_file(file);

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::decide::{Decision, Rule, Verdict};
 use super::entry::{Entry, EntryKind, Totals};
+use super::input::MetadataFile;
 use super::summary::Summary;
 use crate::ids::JobId;
 use crate::location::Location;
@@ -63,6 +64,18 @@ pub struct MetadataStamp {
     pub bytes: u64,
     /// Its mtime.
     pub mtime: Timestamp,
+}
+
+impl MetadataStamp {
+    /// Returns the stamps of all metadata that was read, sorted by path.
+    pub fn of_all(metadata: &[MetadataFile]) -> Vec<Self> {
+        let mut stamps: Vec<Self> = metadata
+            .iter()
+            .map(|file| Self { path: file.location.to_string(), bytes: file.bytes, mtime: file.modified })
+            .collect();
+        stamps.sort_by(|a, b| (&a.path, a.bytes, a.mtime).cmp(&(&b.path, b.bytes, b.mtime)));
+        stamps
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -335,7 +348,7 @@ impl<R: BufRead> PlanFileReader<R> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
         // Writing to a String cannot fail.

@@ -5,12 +5,14 @@
 
 mod decide;
 mod entry;
+mod evidence;
 mod file;
 mod input;
 mod summary;
 
 pub use decide::{Decision, Decisions, Rule, Verdict};
 pub use entry::{Entry, EntryKind, Totals, entries, tree_digest};
+pub use evidence::{Basis, DeadBy, Death, Evidence, Ground, Grounds, Witness};
 pub use file::{Header, MetadataStamp, PlanFile, PlanFileError, PlanFileReader, PlanFileWriter, SCHEMA};
 pub use input::{Look, Looks, MetadataFile, OperatorStateSearch, OwnMove, Place, PlanInput, Unreadable};
 pub use summary::{

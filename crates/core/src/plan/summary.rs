@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decide::{Decision, Decisions};
 use super::entry::Totals;
+use super::evidence::Grounds;
 use super::file::Header;
 use super::input::Looks;
 use crate::ids::JobId;
@@ -25,6 +26,8 @@ pub struct Plan {
     pub looks: Looks,
     /// Whether metadata that could not be read held something back.
     pub held_by_unreadable: bool,
+    /// What the sweeps rest on, for the record.
+    pub grounds: Grounds,
 }
 
 /// The sums of a plan; the object that `plan --format json` prints.

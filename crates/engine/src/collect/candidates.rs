@@ -190,7 +190,8 @@ async fn list_one(task: Task, mut newest: Newest) -> Done {
         if matches!(entry.name, layout::OWN | layout::SNAPSHOTS | layout::TRASH) {
             holds_own |= entry.name == layout::OWN && entry.kind == EntryKind::Directory;
             if !task.is_root {
-                directory.add_file(entry.name, File { regular: false, ..sighting::file_of(&entry) });
+                directory
+                    .add_file(entry.name, File { regular: false, length: 0, ..sighting::file_of(&entry) });
             }
             return;
         }

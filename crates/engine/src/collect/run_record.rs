@@ -6,7 +6,7 @@ use chksweep_core::{Location, Timestamp};
 use chksweep_store::ReadStore;
 use serde::Deserialize;
 
-use crate::{own, trust};
+use crate::{journal, own, trust};
 
 /// No first line is longer than this.
 const LONGEST_LINE: usize = 1 << 20;
@@ -15,6 +15,8 @@ const LONGEST_LINE: usize = 1 << 20;
 struct Start {
     record: String,
     at: Timestamp,
+    #[serde(default)]
+    schema: u32,
 }
 
 /// Returns when the run started that is recorded under `base`; nothing where that cannot be told or believed, which
@@ -28,7 +30,8 @@ pub(super) async fn started_at(store: &Arc<dyn ReadStore>, base: &Location, run:
         if let Some(end) = piece.iter().position(|b| *b == b'\n') {
             line.extend_from_slice(piece.get(..end)?);
             let start: Start = serde_json::from_slice(&line).ok()?;
-            return (start.record == "start").then_some(start.at);
+            // What a newer program means by it is not known.
+            return (start.record == "start" && start.schema <= journal::SCHEMA).then_some(start.at);
         }
         line.extend_from_slice(&piece);
         if line.len() > LONGEST_LINE {

@@ -1,6 +1,6 @@
 //! One operation of a batch, ready to be written down, carried out and reported.
 
-use chksweep_core::plan::Rule;
+use chksweep_core::plan::{Evidence, Rule};
 use chksweep_core::{JobId, Location};
 
 use crate::journal::{Done, IntentPath, Operation, Outcome, Record};
@@ -30,6 +30,7 @@ pub(crate) struct Step {
     pub(crate) from: Location,
     pub(crate) how: How,
     pub(crate) rule: Option<Rule>,
+    pub(crate) evidence: Option<Evidence>,
     pub(crate) job: Option<JobId>,
     pub(crate) files: u64,
     pub(crate) bytes: u64,
@@ -96,6 +97,7 @@ impl Step {
             operation: self.operation,
             outcome: fate.outcome,
             rule: self.rule,
+            evidence: self.evidence.clone(),
             job: self.job,
             files: self.files,
             bytes: self.bytes,

@@ -80,6 +80,7 @@ pub async fn execute(
             ..ExecutionReport::default()
         },
     };
+    run.rely_on(actions.basis);
     let mut rest = actions.list;
     while !rest.is_empty() {
         let count = next_batch(&rest, options.batch);
@@ -116,7 +117,7 @@ impl Sweep {
     /// Proves the rest of the plan again when the last reading is too old. What it no longer sweeps is dropped.
     async fn renew(
         &mut self,
-        run: &Run,
+        run: &mut Run,
         batch: &mut Vec<Action>,
         rest: &mut Vec<Action>,
         revalidate: &Revalidate<'_>,
@@ -127,8 +128,10 @@ impl Sweep {
         let fresh = revalidate().await.map_err(Stop::Plan)?;
         may_go_on(&fresh).map_err(|error| Stop::Plan(error.to_string()))?;
         self.read_at = fresh.read_at;
+        run.rely_on(Some(fresh.basis()));
         for list in [batch, rest] {
-            list.retain(|action| {
+            list.retain_mut(|action| {
+                action.rest_on(&fresh);
                 let keeps = still_swept(&fresh, action);
                 if !keeps {
                     let why = super::DroppedWhy::NotSwept;
@@ -234,6 +237,7 @@ fn step_of(run: &Run, action: &Action) -> Step {
         from: action.path.clone(),
         how,
         rule: Some(action.rule),
+        evidence: Some(action.evidence()),
         job: action.job,
         files: action.files,
         bytes: action.bytes,

@@ -6,7 +6,8 @@
 //! An INTENT is durable in every copy before the first rename of its batch, so whatever a killed run may have done
 //! stands in a journal that the next run reads: it looks where each path of an unfinished batch lies, and records
 //! that. What a crash leaves is a torn last line, which says nothing and is no fault. The digest of the line
-//! before shows that nothing was taken out of the middle or changed; it cannot show that the end was cut off.
+//! before shows that nothing was taken out of the middle or changed, and the line's own that the last one was not; they
+//! cannot show that the end was cut off, for a killed run leaves just that. None of it is proof against a forger.
 
 mod read;
 mod record;
@@ -14,7 +15,8 @@ mod record;
 mod tests;
 mod write;
 
-pub use read::{ChainError, Contents, Verified, read, verify};
+pub(crate) use read::schema_of;
+pub use read::{ChainError, Contents, Verified, read, read_lines, read_local_lines, verify};
 pub use record::{
     Count, Done, End, Found, Intent, IntentPath, Mode, Operation, Outcome, Record, SCHEMA, Settled, Spot,
     Start, Totals,
@@ -24,6 +26,9 @@ pub use write::{JournalError, local_file};
 
 /// The `prev` of a first line.
 const NO_LINE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// What stands before the digest of a line's own text: the last field of each line.
+const SUM: &[u8] = b",\"sum\":\"";
 
 /// The longest line that is read back: a batch of paths.
 const MAX_LINE_BYTES: usize = 64 * 1024 * 1024;

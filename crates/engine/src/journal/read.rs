@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chksweep_core::Location;
 use chksweep_store::{ReadStore, StoreError};
 
-use super::record::{Done, End, IntentPath, Line, Operation, Record, Settled, Spot, Start};
-use super::{MAX_LINE_BYTES, NO_LINE, digest_of};
+use super::record::{Done, End, IntentPath, Line, Operation, Record, SCHEMA, Settled, Spot, Start};
+use super::{MAX_LINE_BYTES, NO_LINE, SUM, digest_of};
 
 /// A line that does not follow from the one before it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +16,8 @@ pub struct ChainError {
     pub line: u64,
     /// What is wrong.
     pub message: String,
+    /// The schema, where it is one that this program does not read: nothing is wrong then.
+    pub newer_schema: Option<u32>,
 }
 
 /// A journal whose lines follow from each other.
@@ -24,6 +26,8 @@ pub struct ChainError {
 pub struct Verified {
     /// The run.
     pub run_id: Option<String>,
+    /// The schema of the journal.
+    pub schema: Option<u32>,
     /// Its lines.
     pub lines: u64,
     /// Whether the last of them is the END of a run: else it was broken off, or the end was cut away.
@@ -39,57 +43,90 @@ pub struct Verified {
 struct Chain {
     prev: String,
     seen: Verified,
-    /// An error in what may yet turn out to be the last line: torn, if nothing follows.
-    doubt: Option<ChainError>,
 }
 
 impl Chain {
     fn new() -> Self {
-        Self { prev: NO_LINE.to_owned(), seen: Verified::default(), doubt: None }
+        Self { prev: NO_LINE.to_owned(), seen: Verified::default() }
     }
 
     /// Takes a line with its newline.
-    fn line(&mut self, bytes: &[u8]) -> Result<Option<Record>, ChainError> {
-        if let Some(doubt) = self.doubt.take() {
-            return Err(doubt);
+    fn line(&mut self, bytes: &[u8]) -> Result<Record, ChainError> {
+        if self.seen.lines == 0
+            && let Some(schema) = schema_of(bytes).filter(|schema| *schema > SCHEMA)
+        {
+            let message = format!(
+                "the journal has schema {schema}, written by a newer chksweep; this one reads up to {SCHEMA}"
+            );
+            return Err(ChainError { newer_schema: Some(schema), ..self.error(message) });
         }
-        let line: Line = match serde_json::from_slice(bytes) {
-            Ok(line) => line,
-            Err(error) => {
-                self.doubt = Some(self.error(format!("not a line of a journal: {error}")));
-                return Ok(None);
-            }
-        };
+        let line: Line = serde_json::from_slice(bytes)
+            .map_err(|error| self.error(format!("not a line of a journal: {error}")))?;
         if line.prev != self.prev {
             return Err(self.error("its digest is not that of the line before it: the journal was changed"));
         }
         if self.seen.ended {
             return Err(self.error("it follows the end of the run"));
         }
-        if matches!(line.record, Record::Start(_)) != (self.seen.lines == 0) {
-            return Err(self.error("the first line, and no other, is the start of a run"));
+        match (&line.record, self.seen.lines) {
+            (Record::Start(start), 0) => {
+                self.seen.run_id = Some(start.run_id.clone());
+                self.seen.schema = Some(start.schema);
+            }
+            (Record::Start(_), _) | (_, 0) => {
+                return Err(self.error("the first line, and no other, is the start of a run"));
+            }
+            (_, _) => {}
+        }
+        if !self.has_its_sum(bytes) {
+            return Err(self.error("it is not what its own digest says: the journal was changed"));
         }
         self.prev = digest_of(bytes);
         self.seen.lines += 1;
-        if let Record::Start(start) = &line.record {
-            self.seen.run_id = Some(start.run_id.clone());
-        }
         self.seen.ended = matches!(line.record, Record::End(_));
-        Ok(Some(line.record))
+        Ok(line.record)
+    }
+
+    /// Lines of schema 1 have none.
+    fn has_its_sum(&self, bytes: &[u8]) -> bool {
+        match (sum_of(bytes), self.seen.schema) {
+            (None, Some(1)) => true,
+            (Some((text, sum)), Some(2..)) => digest_of(text).as_bytes() == sum,
+            (None | Some(_), _) => false,
+        }
     }
 
     fn error(&self, message: impl Into<String>) -> ChainError {
-        ChainError { line: self.seen.lines + 1, message: message.into() }
+        ChainError { line: self.seen.lines + 1, message: message.into(), newer_schema: None }
     }
 
-    fn finish(mut self, rest: bool) -> Verified {
-        self.seen.torn = rest || self.doubt.is_some();
+    fn finish(mut self, torn: bool) -> Verified {
+        self.seen.torn = torn;
         self.seen.last = self.prev;
         self.seen
     }
 }
 
-/// Checks that each line of a journal follows from the one before it. A torn last line is no fault.
+/// Returns the schema that the first line of a journal tells, whatever else it holds.
+pub(crate) fn schema_of(first_line: &[u8]) -> Option<u32> {
+    #[derive(serde::Deserialize)]
+    struct Start {
+        record: String,
+        schema: u32,
+    }
+    let start: Start = serde_json::from_slice(first_line).ok()?;
+    (start.record == "start").then_some(start.schema)
+}
+
+/// Takes a line apart: its text and the digest that it ends with.
+fn sum_of(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let rest = line.strip_suffix(b"\"}\n")?;
+    let (text, sum) = rest.split_at_checked(rest.len().checked_sub(NO_LINE.len())?)?;
+    Some((text.strip_suffix(SUM)?, sum))
+}
+
+/// Checks that each line of a journal follows from the one before it. A torn last line is no fault: what a kill leaves
+/// is the beginning of a line, and nothing else.
 ///
 /// # Errors
 ///
@@ -101,12 +138,33 @@ pub fn verify(mut reader: impl std::io::BufRead) -> std::io::Result<Result<Verif
         line.clear();
         let limit = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX);
         let mut limited = std::io::Read::take(&mut reader, limit);
-        let count = std::io::BufRead::read_until(&mut limited, b'\n', &mut line)?;
+        std::io::BufRead::read_until(&mut limited, b'\n', &mut line)?;
         if line.last() != Some(&b'\n') {
-            return Ok(Ok(chain.finish(count > 0)));
+            return Ok(rest(chain, line));
         }
         if let Err(error) = chain.line(&line) {
             return Ok(Err(error));
+        }
+    }
+}
+
+/// Judges what follows the last newline.
+fn rest(mut chain: Chain, mut rest: Vec<u8>) -> Result<Verified, ChainError> {
+    if rest.is_empty() {
+        return Ok(chain.finish(false));
+    }
+    if chain.seen.ended {
+        return Err(chain.error("it follows the end of the run"));
+    }
+    let read = serde_json::from_slice::<serde::de::IgnoredAny>(&rest);
+    match read {
+        Err(error) if error.is_eof() => Ok(chain.finish(true)),
+        Err(error) => Err(chain.error(format!("not the beginning of a line of a journal: {error}"))),
+        Ok(_) => {
+            // All of a line but its newline: it must be one, and counts as torn all the same.
+            rest.push(b'\n');
+            let before = Chain { prev: chain.prev.clone(), seen: chain.seen.clone() };
+            chain.line(&rest).map(|_| before.finish(true))
         }
     }
 }
@@ -136,35 +194,98 @@ type Key = (Operation, Spot);
 ///
 /// Where the store fails. A line that does not fit is no error but [`Contents::fault`].
 pub async fn read(store: &dyn ReadStore, journal: &Location) -> Result<Contents, StoreError> {
-    let mut reader = store.open(journal).await?;
-    let mut chain = Chain::new();
     let mut contents = Contents::default();
     let mut open: BTreeMap<Key, IntentPath> = BTreeMap::new();
-    let mut rest: Vec<u8> = Vec::new();
-    while let Some(piece) = reader.next().await? {
-        rest.extend_from_slice(&piece);
-        let mut done = 0;
-        while let Some(length) = rest.get(done..).and_then(|tail| tail.iter().position(|b| *b == b'\n')) {
-            let line = rest.get(done..=done + length).unwrap_or_default();
-            done += length + 1;
-            match chain.line(line) {
-                Ok(Some(record)) => take(record, &mut contents, &mut open),
-                Ok(None) => {}
-                Err(error) => {
-                    contents.fault = Some(error);
-                    contents.open = open.into_values().collect();
-                    return Ok(contents);
-                }
-            }
-        }
-        rest.drain(..done);
-        if rest.len() > MAX_LINE_BYTES {
-            contents.fault = Some(chain.error("the line is too long"));
-            break;
-        }
-    }
+    let fault = read_lines(store, journal, |record| take(record, &mut contents, &mut open)).await?;
+    contents.fault = fault;
     contents.open = open.into_values().collect();
     Ok(contents)
+}
+
+/// Calls `each` with every line of a journal that follows from the one before it. Returns the first that does not; a
+/// last one that does not is torn, and no fault.
+///
+/// # Errors
+///
+/// Where the store fails.
+pub async fn read_lines(
+    store: &dyn ReadStore,
+    journal: &Location,
+    mut each: impl FnMut(Record),
+) -> Result<Option<ChainError>, StoreError> {
+    let mut reader = store.open(journal).await?;
+    let mut lines = Lines::default();
+    while let Some(piece) = reader.next().await? {
+        if let Err(fault) = lines.take(&piece, &mut each) {
+            return Ok(Some(fault));
+        }
+    }
+    Ok(lines.newer())
+}
+
+/// As [`read_lines`], of a copy on this machine.
+///
+/// # Errors
+///
+/// Where it cannot be read.
+pub fn read_local_lines(
+    mut reader: impl std::io::Read,
+    mut each: impl FnMut(Record),
+) -> std::io::Result<Option<ChainError>> {
+    let mut lines = Lines::default();
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        let count = reader.read(&mut piece)?;
+        if count == 0 {
+            return Ok(lines.newer());
+        }
+        if let Err(fault) = lines.take(piece.get(..count).unwrap_or_default(), &mut each) {
+            return Ok(Some(fault));
+        }
+    }
+}
+
+/// A journal that comes in pieces.
+struct Lines {
+    chain: Chain,
+    rest: Vec<u8>,
+    /// An error in what may yet turn out to be the last line: torn, if nothing follows.
+    doubt: Option<ChainError>,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self { chain: Chain::new(), rest: Vec::new(), doubt: None }
+    }
+}
+
+impl Lines {
+    fn take(&mut self, piece: &[u8], each: &mut impl FnMut(Record)) -> Result<(), ChainError> {
+        self.rest.extend_from_slice(piece);
+        let mut done = 0;
+        while let Some(length) = self.rest.get(done..).and_then(|tail| tail.iter().position(|b| *b == b'\n'))
+        {
+            let line = self.rest.get(done..=done + length).unwrap_or_default();
+            done += length + 1;
+            if let Some(doubt) = self.doubt.take() {
+                return Err(doubt);
+            }
+            match self.chain.line(line) {
+                Ok(record) => each(record),
+                Err(error) => self.doubt = Some(error),
+            }
+        }
+        self.rest.drain(..done);
+        if self.rest.len() > MAX_LINE_BYTES {
+            return Err(self.chain.error("the line is too long"));
+        }
+        Ok(())
+    }
+
+    /// A journal that is of a newer schema is not torn, even if that is its first and only line.
+    fn newer(self) -> Option<ChainError> {
+        self.doubt.filter(|doubt| doubt.newer_schema.is_some())
+    }
 }
 
 fn take(record: Record, contents: &mut Contents, open: &mut BTreeMap<Key, IntentPath>) {

@@ -5,14 +5,15 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use chksweep_core::plan::Rule;
+use chksweep_core::plan::{Basis, Evidence, Rule};
 use chksweep_core::policy::DeadJob;
 use chksweep_core::{JobId, Location, Timestamp};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The version of the journal that this program writes.
-pub const SCHEMA: u32 = 1;
+/// The version of the journal that this program writes. It reads 1, whose lines have no sum of their own, no evidence
+/// and no basis, and this one.
+pub const SCHEMA: u32 = 2;
 
 /// A location in a journal: as printed where that is UTF-8, else with its exact bytes beside.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -146,6 +147,9 @@ pub struct Start {
     pub user: String,
     /// The machine.
     pub host: String,
+    /// The process on that machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
     /// The command: `apply`, `run`, `restore` or `purge`.
     pub command: String,
     /// What swept paths become.
@@ -171,6 +175,12 @@ pub struct Start {
 pub struct Intent {
     /// The number of the batch in its run.
     pub batch: u64,
+    /// When it was begun, by the clock of the storage as far as that can be told without asking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// Which reading it relies on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Basis>,
     /// The paths.
     pub paths: Vec<IntentPath>,
 }
@@ -202,6 +212,9 @@ pub struct Done {
     /// The rule that took it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<Rule>,
+    /// What that rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
     /// The job whose directory it lies in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<JobId>,
@@ -309,7 +322,7 @@ pub enum Record {
     End(End),
 }
 
-/// A line with the digest of the one before it.
+/// A line with the digest of the one before it. Written, it ends with `sum`, the SHA-256 of all of it before that field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Line {
     #[serde(flatten)]

@@ -15,6 +15,7 @@ fn start(run: &str) -> Record {
         tool: "chksweep 0.1.0".to_owned(),
         user: "flink".to_owned(),
         host: "edge-1".to_owned(),
+        pid: Some(7),
         command: "run".to_owned(),
         mode: Mode::Quarantine,
         roots: vec![Spot(Location::normalised("hdfs", "ns", b"/r"))],
@@ -35,7 +36,7 @@ fn intent(batch: u64, paths: &[&[u8]]) -> Record {
         .iter()
         .map(|path| IntentPath { operation: Operation::Quarantine, from: at(path), to: None, tree: None })
         .collect();
-    Record::Intent(Intent { batch, paths })
+    Record::Intent(Intent { batch, at: None, basis: None, paths })
 }
 
 fn done(batch: u64, path: &[u8], outcome: Outcome) -> Record {
@@ -44,6 +45,7 @@ fn done(batch: u64, path: &[u8], outcome: Outcome) -> Record {
         operation: Operation::Quarantine,
         outcome,
         rule: Some(chksweep_core::plan::Rule::UnreferencedShared),
+        evidence: None,
         job: None,
         files: 1,
         bytes: 7,
@@ -90,7 +92,7 @@ fn story() -> Vec<Record> {
 async fn the_chain_holds_and_the_first_line_is_as_documented() {
     let (_, _, text) = written(story()).await;
     let first = text.split(|b| *b == b'\n').next().unwrap();
-    let expected = br#"{"record":"start","runId":"run-1","at":"2026-11-23T16:05:31.947Z","schema":1,"#;
+    let expected = br#"{"record":"start","runId":"run-1","at":"2026-11-23T16:05:31.947Z","schema":2,"#;
     assert!(first.starts_with(expected), "{}", String::from_utf8_lossy(first));
     let verified = verify(text.as_slice()).unwrap().unwrap();
     assert_eq!((verified.lines, verified.ended, verified.torn), (5, true, false));
@@ -106,7 +108,7 @@ async fn each_change_of_a_line_is_found() {
     let swapped = [lines[0], lines[2], lines[1], lines[3], lines[4]].concat();
     assert_eq!(verify(swapped.as_slice()).unwrap().unwrap_err().line, 2);
     let edited = String::from_utf8(text.clone()).unwrap().replace("\"bytes\":7", "\"bytes\":8");
-    assert_eq!(verify(edited.as_bytes()).unwrap().unwrap_err().line, 4);
+    assert_eq!(verify(edited.as_bytes()).unwrap().unwrap_err().line, 3);
     let without_start = lines[1..].concat();
     assert_eq!(verify(without_start.as_slice()).unwrap().unwrap_err().line, 1);
     let appended = [text.as_slice(), lines[4]].concat();

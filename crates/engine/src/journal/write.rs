@@ -10,7 +10,7 @@ use chksweep_core::Location;
 use chksweep_store::{Appender, StoreError};
 
 use super::record::{Line, Record};
-use super::{NO_LINE, digest_of};
+use super::{NO_LINE, SUM, digest_of};
 use crate::run::whole;
 use crate::stores::MutateStores;
 use crate::{own, state};
@@ -116,10 +116,9 @@ impl Journal {
         let mut bytes = Vec::new();
         for record in records {
             let line = Line { record, prev: std::mem::take(&mut self.prev) };
-            let start = bytes.len();
-            serde_json::to_writer(&mut bytes, &line).map_err(JournalError::Json)?;
-            bytes.push(b'\n');
-            self.prev = digest_of(bytes.get(start..).unwrap_or_default());
+            let line = summed(serde_json::to_vec(&line).map_err(JournalError::Json)?);
+            self.prev = digest_of(&line);
+            bytes.extend_from_slice(&line);
         }
         let mut first = None;
         for sink in &mut self.sinks {
@@ -147,6 +146,17 @@ impl Journal {
         }
         first.map_or(Ok(()), Err)
     }
+}
+
+/// Ends a line with the digest of all of it before.
+fn summed(mut line: Vec<u8>) -> Vec<u8> {
+    // The closing brace.
+    line.pop();
+    let sum = digest_of(&line);
+    line.extend_from_slice(SUM);
+    line.extend_from_slice(sum.as_bytes());
+    line.extend_from_slice(b"\"}\n");
+    line
 }
 
 /// Creates the local copy, for its owner alone. What lies there already is never opened, a symbolic link neither.

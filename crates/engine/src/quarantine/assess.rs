@@ -186,6 +186,11 @@ fn own_reasons(conditions: &PurgeConditions<'_>, run: &QuarantinedRun) -> Assess
         reasons.push("the record of the run is missing, so its roots are not known".to_owned());
         return Assessment { reasons, due };
     };
+    if let Some(schema) = record.newer_schema {
+        reasons
+            .push(format!("its record has schema {schema}, written by a newer chksweep: purge it with that"));
+        return Assessment { reasons, due };
+    }
     // What the run knew must be known now: metadata under a reference root may name what it set aside.
     let unread = record
         .roots

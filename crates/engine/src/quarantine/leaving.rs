@@ -41,6 +41,7 @@ pub(super) fn step(
         job: layout::job_of(&file.original),
         how: How::Move { to, stamp, private: false },
         rule: None,
+        evidence: None,
         files: 1,
         bytes: file.length,
         why: Some(why.to_owned()),

@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 
+use chksweep_core::plan::Basis;
 use chksweep_core::{Location, Timestamp};
 use serde::Serialize;
 
@@ -125,6 +126,7 @@ pub(super) async fn purge_in_slices(
     slice: u64,
 ) -> PurgeReport {
     let quarantine = &conditions.collected.quarantine;
+    run.rely_on(Some(Basis::of_reading(conditions.now, &conditions.collected.metadata)));
     let mut assessed = assess(&run.hands.eyes, conditions).await;
     let own_id = run.run_id().to_owned();
     for (at, from) in quarantine.iter().enumerate() {

@@ -102,7 +102,38 @@ impl RestoreReport {
 }
 
 /// Brings back what is meant. What cannot be brought back is reported, and the rest goes on.
+///
+/// A run whose record a newer program wrote is left alone: how it set things aside is not known.
 pub async fn restore(run: &mut Run, request: &RestoreRequest<'_>) -> RestoreReport {
+    let newer = |from: &QuarantinedRun| {
+        let record = request.records.iter().find(|record| record.run_id == from.run_id);
+        record.and_then(|record| record.newer_schema)
+    };
+    if request.quarantine.iter().all(|from| newer(from).is_none()) {
+        return restore_understood(run, request).await;
+    }
+    let understood: Vec<QuarantinedRun> =
+        request.quarantine.iter().filter(|from| newer(from).is_none()).cloned().collect();
+    let narrowed = RestoreRequest {
+        quarantine: &understood,
+        selection: request.selection.clone(),
+        to: request.to.clone(),
+        ..*request
+    };
+    let mut report = restore_understood(run, &narrowed).await;
+    for from in request.quarantine {
+        let Some(schema) = newer(from) else { continue };
+        if from.files.iter().any(|file| request.selection.takes(from, file, request.equivalence)) {
+            let why =
+                format!("its record has schema {schema}, written by a newer chksweep: restore it with that");
+            let (from, to) = (from.location.clone(), from.root.clone());
+            report.add(Restored { from, to, outcome: Outcome::Failed, message: Some(why) }, 0);
+        }
+    }
+    report
+}
+
+async fn restore_understood(run: &mut Run, request: &RestoreRequest<'_>) -> RestoreReport {
     let index = Index::new(request.quarantine, request.equivalence);
     let takes = |id: &Id| {
         index.get(*id).is_some_and(|(from, file)| request.selection.takes(from, file, request.equivalence))

@@ -23,7 +23,7 @@ fn tree_step(run: &QuarantinedRun, directory: &Location, (files, bytes): (u64, u
 
 fn step(from: Location, how: How, files: u64, bytes: u64) -> Step {
     let operation = Operation::Purge;
-    Step { operation, from, how, rule: None, job: None, files, bytes, why: None }
+    Step { operation, from, how, rule: None, evidence: None, job: None, files, bytes, why: None }
 }
 
 /// Deleting for good happens below `<root>/.chksweep/quarantine/<run id>` and nowhere else.

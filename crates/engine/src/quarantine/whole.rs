@@ -258,6 +258,7 @@ async fn need(run: &Run, group: &Group<'_>, place: &Location, needs: &mut Needs)
                     private: false,
                 },
                 rule: None,
+                evidence: None,
                 job: None,
                 files: 1,
                 bytes: status.length,

@@ -114,7 +114,10 @@ async fn a_journal_cannot_have_a_directory_moved_that_no_run_has_set_aside() {
         tree: Some("0".repeat(32)),
     };
     let mut broken_off = scene.begin("run-0").await;
-    broken_off.write(vec![Record::Intent(Intent { batch: 1, paths: vec![intent] })]).await.unwrap();
+    broken_off
+        .write(vec![Record::Intent(Intent { batch: 1, at: None, basis: None, paths: vec![intent] })])
+        .await
+        .unwrap();
     drop(broken_off);
     scene.store.advance(Age::hours(1));
     scene.begin("run-1").await.finish(true).await.unwrap();

@@ -33,14 +33,16 @@ pub(super) struct Facts {
     /// When a checkpoint of the directory completed last.
     frontier: BTreeMap<JobDirectoryIndex, Timestamp>,
     /// What was read of each listed metadata file: more than once where it changed in between.
-    by_file: BTreeMap<FileId, Vec<usize>>,
+    pub(super) by_file: BTreeMap<FileId, Vec<usize>>,
     /// Directories in which metadata appeared after they were listed.
     appeared: BTreeSet<DirectoryId>,
     /// Job directories in which write-ahead sinks were not ruled out.
     unsearched: Vec<bool>,
 }
 
-struct Completed {
+pub(super) struct Completed {
+    /// The number of its snapshot.
+    pub(super) at: usize,
     number: u64,
     written: Timestamp,
     operators: Vec<OperatorId>,
@@ -76,7 +78,7 @@ impl Facts {
                 .and_modify(|newest| *newest = (*newest).max(written))
                 .or_insert(written);
             let operators = snapshot.content.operators.clone();
-            facts.completed.entry(owner).or_default().push(Completed { number, written, operators });
+            facts.completed.entry(owner).or_default().push(Completed { at, number, written, operators });
         }
         for completed in facts.completed.values_mut() {
             completed.sort_by_key(|one| (one.number, one.written));
@@ -98,7 +100,12 @@ impl Facts {
     ///
     /// Where several runs may write at the same time, the checkpoint of one says nothing of what another will name: an
     /// aborted checkpoint of the one takes the completed one of the other with it when their numbers meet.
-    fn is_behind_frontier(&self, world: &World<'_>, directory: DirectoryId, modified: Timestamp) -> bool {
+    pub(super) fn is_behind_frontier(
+        &self,
+        world: &World<'_>,
+        directory: DirectoryId,
+        modified: Timestamp,
+    ) -> bool {
         let Some(owner) = world.map.owner(directory) else { return false };
         if !world.map.is_of_one_run(owner) {
             return false;
@@ -108,18 +115,27 @@ impl Facts {
             .is_some_and(|newest| modified < newest.minus(world.input.policy.frontier_slack))
     }
 
-    /// Returns whether a checkpoint with a higher number, of the same lineage as the nearest lower one, completed
-    /// after everything in this `chk-N` was written.
-    fn is_overtaken(&self, world: &World<'_>, directory: DirectoryId, number: u64) -> bool {
-        let Some(completed) = world.map.owner(directory).and_then(|owner| self.completed.get(&owner)) else {
-            return false;
-        };
-        let Some(lower) = completed.iter().rev().find(|one| one.number < number) else { return false };
+    /// Returns the newest completed checkpoint of a job directory, and what was read of it.
+    pub(super) fn frontier(&self, owner: JobDirectoryIndex) -> Option<&Completed> {
+        let newest = self.frontier.get(&owner)?;
+        self.completed.get(&owner)?.iter().find(|one| one.written == *newest)
+    }
+
+    /// Returns a checkpoint with a higher number, of the same lineage as the nearest lower one, that completed after
+    /// everything in this `chk-N` was written.
+    pub(super) fn overtaken_by(
+        &self,
+        world: &World<'_>,
+        directory: DirectoryId,
+        number: u64,
+    ) -> Option<&Completed> {
+        let completed = world.map.owner(directory).and_then(|owner| self.completed.get(&owner))?;
+        let lower = completed.iter().rev().find(|one| one.number < number)?;
         let written = world.input.inventory.files_of(directory).map(|(_, file)| file.modified).max();
         completed
             .iter()
             .filter(|one| one.number > number && same_lineage(&lower.operators, &one.operators))
-            .any(|one| written.is_none_or(|written| one.written > written))
+            .find(|one| written.is_none_or(|written| one.written > written))
     }
 }
 
@@ -334,7 +350,7 @@ impl<'a> CheckpointPlace<'a> {
             world,
             facts,
             metadata: facts.metadata(world, directory),
-            abandoned: facts.is_overtaken(world, directory, number) || world.is_dead(directory),
+            abandoned: facts.overtaken_by(world, directory, number).is_some() || world.is_dead(directory),
             old_layout: has_old_layout(world, facts, directory),
             directory,
         }
