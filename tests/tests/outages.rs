@@ -145,7 +145,11 @@ fn a_quota_that_the_quarantine_exceeds_is_said_and_what_fits_is_done() -> Result
     let hdfs = mini()?;
     let bench = bench(&hdfs)?;
     let trial = bench.prepare(1, Command::Run)?;
-    let quarantine = format!("{}/.chksweep/quarantine", trial.world.root());
+    let own = format!("{}/.chksweep", trial.world.root());
+    let quarantine = format!("{own}/quarantine");
+    for directory in [&own, &quarantine] {
+        hdfs.command(&format!("mkdir {directory} 700"))?;
+    }
     hdfs.command(&format!("quota {quarantine} 6"))?;
     let output = trial.start(&[])?.output(DEADLINE)?;
     assert_eq!(output.status.code(), Some(6), "{}", said(&output));
