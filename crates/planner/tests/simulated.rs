@@ -4,6 +4,7 @@
 
 mod common;
 
+use chksweep_core::OperatorId;
 use chksweep_core::plan::{Place, Rule};
 use chksweep_core::policy::OnUnreadable;
 use chksweep_testkit::world::{location, uuid};
@@ -67,4 +68,22 @@ fn what_was_completed_while_it_was_listed_is_no_leftover() {
     }
     assert_eq!(world.rule(&file), Rule::InProgress);
     assert_eq!(world.rule("$A/chk-6"), Rule::InProgress);
+}
+
+/// The checkpoint below an abandoned one was subsumed between listing and reading. What it was of counts all the same:
+/// here another run's, so that nothing says that the later one overtook what lies there.
+#[test]
+fn a_checkpoint_that_vanished_while_it_was_looked_at_still_tells_the_lineage() {
+    let file = format!("$A/chk-5/{}", uuid(5));
+    let mut world = World::new()
+        .metadata("$A/chk-3/_metadata", 20, &[])
+        .metadata("$A/chk-7/_metadata", 2, &[])
+        .file(&file, 9)
+        .dir("$A/chk-4", 15);
+    assert_eq!(world.rule(&file), Rule::AbandonedCheckpoint);
+    let mut vanished = World::new().metadata_of("$A/chk-4/_metadata", 15, &[], |file| {
+        file.content.as_mut().unwrap().operators = vec![OperatorId([9; 16])];
+    });
+    world.metadata.append(&mut vanished.metadata);
+    assert_eq!(world.rule(&file), Rule::InProgress);
 }

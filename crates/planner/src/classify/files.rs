@@ -46,6 +46,8 @@ pub(super) struct Completed {
     number: u64,
     written: Timestamp,
     operators: Vec<OperatorId>,
+    /// Whether it still lay there when it was listed.
+    listed: bool,
 }
 
 impl Facts {
@@ -61,24 +63,23 @@ impl Facts {
             if let Some(file) = snapshot.listed {
                 facts.by_file.entry(file).or_default().push(at);
             }
-            // What vanished between listing and reading was subsumed: it completed all the same, but nothing
-            // tells when a file could have been passed over by it. Only what still lies there counts.
-            let (true, Some(number), Some(owner), Some(_)) = (
+            let (true, Some(number), Some(owner)) = (
                 snapshot.is_checkpoint(world.map),
                 snapshot.checkpoint_number(world.map),
                 snapshot.owner(world.map),
-                snapshot.listed,
             ) else {
                 continue;
             };
-            let written = snapshot.file.modified;
-            facts
-                .frontier
-                .entry(owner)
-                .and_modify(|newest| *newest = (*newest).max(written))
-                .or_insert(written);
+            // What vanished between listing and reading was subsumed: it completed all the same, and tells of which
+            // lineage its number was, but nothing tells when a file could have been passed over by it.
+            let (written, listed) = (snapshot.file.modified, snapshot.listed.is_some());
+            if listed {
+                let newest = facts.frontier.entry(owner).or_insert(written);
+                *newest = (*newest).max(written);
+            }
             let operators = snapshot.content.operators.clone();
-            facts.completed.entry(owner).or_default().push(Completed { at, number, written, operators });
+            let one = Completed { at, number, written, operators, listed };
+            facts.completed.entry(owner).or_default().push(one);
         }
         for completed in facts.completed.values_mut() {
             completed.sort_by_key(|one| (one.number, one.written));
@@ -118,7 +119,7 @@ impl Facts {
     /// Returns the newest completed checkpoint of a job directory, and what was read of it.
     pub(super) fn frontier(&self, owner: JobDirectoryIndex) -> Option<&Completed> {
         let newest = self.frontier.get(&owner)?;
-        self.completed.get(&owner)?.iter().find(|one| one.written == *newest)
+        self.completed.get(&owner)?.iter().find(|one| one.listed && one.written == *newest)
     }
 
     /// Returns a checkpoint with a higher number, of the same lineage as the nearest lower one, that completed after
@@ -134,7 +135,7 @@ impl Facts {
         let written = world.input.inventory.files_of(directory).map(|(_, file)| file.modified).max();
         completed
             .iter()
-            .filter(|one| one.number > number && same_lineage(&lower.operators, &one.operators))
+            .filter(|one| one.listed && one.number > number && same_lineage(&lower.operators, &one.operators))
             .find(|one| written.is_none_or(|written| one.written > written))
     }
 }
