@@ -113,6 +113,11 @@ impl MemoryStore {
         self.with_file(path.as_ref(), |file| file.accessed = accessed);
     }
 
+    /// Sets whether reading a file leaves a trace; it does by default.
+    pub fn set_access_times(&self, on: bool) {
+        self.lock().tree.records_reads = on;
+    }
+
     /// Sets how many copies of a file there are, and in which blocks; the default is 3 and 128 MiB.
     pub fn set_replication(&self, path: impl AsRef<[u8]>, replication: u16, block_size: u64) {
         self.with_file(path.as_ref(), |file| {

@@ -161,6 +161,8 @@ impl Node {
 #[derive(Clone, Debug)]
 pub(super) struct Tree {
     pub(super) root: Node,
+    /// Whether reading a file leaves a trace.
+    pub(super) records_reads: bool,
 }
 
 /// Splits a checked path into its components.
@@ -177,7 +179,7 @@ fn split(path: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
 
 impl Tree {
     pub(super) fn new(now: Timestamp) -> Self {
-        Self { root: Node::directory(now, false) }
+        Self { root: Node::directory(now, false), records_reads: true }
     }
 
     pub(super) fn get(&self, path: &[u8]) -> Result<&Node, Refusal> {
@@ -211,8 +213,9 @@ impl Tree {
 
     /// Opens a file: its content, with the time of the access recorded as coarsely as HDFS does.
     pub(super) fn open(&mut self, path: &[u8], now: Timestamp) -> Result<Content, Refusal> {
+        let records_reads = self.records_reads;
         let file = self.get_mut(path)?.as_file_mut().ok_or(NOT_A_FILE)?;
-        if now.0.saturating_sub(file.accessed.0) > ACCESS_PRECISION_MS {
+        if records_reads && now.0.saturating_sub(file.accessed.0) > ACCESS_PRECISION_MS {
             file.accessed = now;
         }
         Ok(file.content.clone())
