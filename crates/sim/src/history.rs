@@ -1,14 +1,14 @@
 //! One random history: jobs live for some weeks, and now and then somebody runs chksweep.
 
 use chksweep_core::Age;
-use chksweep_core::policy::{OnUnreadable, Policy};
 use chksweep_engine::journal::Mode;
 use chksweep_engine::quarantine::Selection;
 use chksweep_store::MemoryStore;
 use chksweep_store::memory::Denied;
 
 use crate::dice::Dice;
-use crate::flink::{Setting, World};
+use crate::draw::{setting, settings};
+use crate::flink::World;
 use crate::namenode::{Counts, Death, NameNode, Weather};
 use crate::oracle::{Watch, files_of};
 use crate::records;
@@ -42,9 +42,9 @@ pub fn play(seed: u64, regime: Regime, traced: bool) -> Outcome {
     runtime.unwrap().block_on(History::new(seed, regime, traced).play())
 }
 
-struct History {
-    namenode: NameNode,
-    settings: Settings,
+pub(crate) struct History {
+    pub(crate) namenode: NameNode,
+    pub(crate) settings: Settings,
     regime: Regime,
     dice: Dice,
     runs: u64,
@@ -72,7 +72,7 @@ impl History {
     }
 
     async fn play(mut self) -> Outcome {
-        let warm_up = self.dice.between(24, 24 * 8);
+        let warm_up = self.dice.between(24, 24 * 12);
         self.namenode.pass(Age::hours(warm_up)).await;
         let acts = self.dice.between(3, 8);
         for _ in 0..acts {
@@ -80,10 +80,11 @@ impl History {
             if !self.namenode.hub().watch.violations.is_empty() {
                 return self.end();
             }
-            let hours = self.dice.between(0, 80);
+            let hours =
+                if self.dice.one_in(6) { self.dice.between(80, 24 * 12) } else { self.dice.below(80) };
             self.namenode.pass(Age::hours(hours)).await;
         }
-        if self.regime == Regime::Natural && self.dice.one_in(6) {
+        if self.regime == Regime::Natural && self.dice.one_in(10) {
             self.calm_end().await;
         }
         self.end()
@@ -100,22 +101,27 @@ impl History {
             hurry,
             fault: (rough > 0).then(|| dice.between(8, 300)),
             safe_mode: (rough > 1).then(|| dice.between(100, 1000)),
+            standby: (rough > 1).then(|| dice.between(100, 1000)),
             pause: (rough > 1).then(|| dice.between(50, 2000)),
         }
     }
 
     async fn act(&mut self) {
+        if self.settings.mode == Mode::Quarantine
+            && !self.settings.reference_roots.is_empty()
+            && self.dice.one_in(6)
+        {
+            self.forget_roots().await;
+            self.check();
+            return;
+        }
         let weather = self.weather();
+        self.pin().await;
         let barred = self.bar();
         self.namenode.hub().weather = weather;
         match self.dice.below(20) {
-            0..=2 => {
-                let end = self.one(Wish::Plan).await;
-                if let End::Done { planned: Some(planned), .. } = end {
-                    self.planned = Some(planned);
-                }
-            }
-            3..=5 if self.planned.is_some() => {
+            0..=3 if self.planned.is_none() => self.plan().await,
+            0..=5 if self.planned.is_some() => {
                 let planned = self.planned.take().unwrap_or_default();
                 self.one(Wish::Apply(planned)).await;
             }
@@ -124,8 +130,8 @@ impl History {
                 self.one(Wish::Restore(selection)).await;
             }
             8 => {
-                let all = Selection { all: true, ..Selection::default() };
-                self.one(Wish::Purge(all)).await;
+                let selection = self.selection();
+                self.one(Wish::Purge(selection)).await;
             }
             9 | 10 => self.two().await,
             _ => {
@@ -138,6 +144,59 @@ impl History {
         }
         self.settle().await;
         self.check();
+    }
+
+    /// Somebody runs chksweep and forgets the root that is only read. What that moves comes back with the next run
+    /// that knows better, and is not purged before.
+    async fn forget_roots(&mut self) {
+        let right = self.settings.clone();
+        self.settings.reference_roots.clear();
+        let policy = &mut self.settings.policy;
+        (policy.keep_last, policy.savepoint_keep_last, policy.expire_jobs_after) = (None, None, None);
+        self.one(Wish::Run).await;
+        for _ in 0..self.dice.below(3) {
+            let hours = self.dice.below(80);
+            self.namenode.pass(Age::hours(hours)).await;
+            let all = Selection { all: true, ..Selection::default() };
+            self.one(Wish::Purge(all)).await;
+        }
+        self.settings = right;
+        self.namenode.pass(Age::minutes(20)).await;
+        self.one_that_lives(Wish::Run).await;
+        self.namenode.hub().watch.displaced.clear();
+    }
+
+    /// Somebody has a plan made, and approves it one day; in between users go back to what it retires.
+    async fn plan(&mut self) {
+        let End::Done { planned: Some(planned), .. } = self.one(Wish::Plan).await else { return };
+        if planned.is_empty() {
+            return;
+        }
+        let path =
+            |entry: &chksweep_core::plan::Entry| String::from_utf8_lossy(entry.path.path()).into_owned();
+        if self.dice.one_in(2) {
+            self.namenode.hub().world.wanted = planned.iter().map(path).collect();
+        }
+        self.planned = Some(planned);
+    }
+
+    /// Now and then somebody protects a file or directory, or does so no longer.
+    async fn pin(&mut self) {
+        let pins = match self.dice.below(12) {
+            0 | 1 => {
+                let files: Vec<String> = self.namenode.hub().world.model.files.keys().cloned().collect();
+                let file = self.dice.pick(&files).cloned().unwrap_or_default();
+                let directory = file.rsplit_once('/').map_or("", |(directory, _)| directory).to_owned();
+                vec![if self.dice.one_in(2) { file } else { directory }]
+            }
+            2 | 3 => Vec::new(),
+            _ => return,
+        };
+        // What an earlier run still had under way is through by then.
+        self.namenode.pass(Age::minutes(20)).await;
+        let pins: Vec<String> = pins.into_iter().filter(|pin| !pin.is_empty()).collect();
+        self.namenode.hub().watch.pins.clone_from(&pins);
+        self.settings.pins = pins;
     }
 
     /// Now and then there is a directory that chksweep may not read, and that holds metadata.
@@ -161,7 +220,7 @@ impl History {
         self.one_that_lives(Wish::Run).await;
     }
 
-    fn check(&mut self) {
+    pub(crate) fn check(&mut self) {
         let mut hub = self.namenode.hub();
         let hub = &mut *hub;
         if self.regime == Regime::Natural {
@@ -221,7 +280,7 @@ impl History {
         end
     }
 
-    async fn one_that_lives(&mut self, wish: Wish) -> End {
+    pub(crate) async fn one_that_lives(&mut self, wish: Wish) -> End {
         let mut process = self.process(Death::default());
         (process.ahead, process.break_lock) = (0, true);
         let end = process.live(wish).await;
@@ -274,67 +333,6 @@ impl History {
         hub.world.trace.say(now, || format!("== {wish}: {end}"));
     }
 
-    /// Every job has ended, and the sky is clear: run by run, all garbage goes.
-    async fn calm_end(&mut self) {
-        self.namenode.hub().world.calm_down();
-        // A lock that a killed run left grows silent; then a look, a second one a day later, and what they sweep is
-        // purged when its time is up.
-        let mut held = true;
-        let expiry = self.settings.policy.expire_jobs_after.map_or(0, |age| age.0 / 86_400_000 + 12);
-        for _ in 0..26 + expiry {
-            self.namenode.pass(Age::hours(25)).await;
-            held = !matches!(self.one_that_lives(Wish::Run).await, End::Done { held: false, .. });
-        }
-        self.check();
-        let why = match self.one_that_lives(Wish::PlanAll).await {
-            End::Done { planned: Some(entries), .. } => entries,
-            _ => Vec::new(),
-        };
-        let rule = |path: &String| {
-            let location = format!("hdfs://ns{path}");
-            let covers = |entry: &&chksweep_core::plan::Entry| {
-                let at = entry.path.to_string();
-                location == at || location.starts_with(&format!("{at}/"))
-            };
-            why.iter()
-                .find(covers)
-                .map_or("not planned".to_owned(), |entry| format!("{:?}", entry.verdict.rule))
-        };
-        let mut hub = self.namenode.hub();
-        let is_swept =
-            |path: &String| self.settings.roots.iter().any(|root| path.starts_with(&format!("{root}/")));
-        let setting = &hub.world.setting;
-        let savepoint = hub.world.model.there().any(|(_, snapshot)| snapshot.savepoint);
-        let undead = !self.settings.reference_roots.is_empty()
-            || !setting.subdirectories
-            || setting.fixed_id
-            || savepoint;
-        // Running state waits for the death of its job and of all who use it. A job none of whose own directories
-        // is swept is never proved dead, nor is one without a directory or an id of its own, nor the job of a
-        // savepoint. Once an empty `shared` is gone, a log that could not be moved with it is nobody's, and a `chk-N`
-        // looks like that of a Flink which had no `shared`.
-        let is_alone = |path: &String| {
-            let job = path.split("/dstl/").next().unwrap_or_default();
-            path.contains("/dstl/") && !hub.world.memory.exists(format!("{job}/shared"))
-        };
-        let is_hopeless = |path: &String| match rule(path).as_str() {
-            "JobNotDead" => undead || is_alone(path),
-            "UnknownName" => path.contains("/chk-"),
-            _ => false,
-        };
-        let left: Vec<String> =
-            garbage(&hub.world).into_iter().filter(is_swept).filter(|path| !is_hopeless(path)).collect();
-        // What is held back for a reason that it tells is for people to decide.
-        if left.is_empty() {
-            hub.counts.calm_ends += 1;
-        } else if !held {
-            let some: Vec<String> =
-                left.iter().take(5).map(|path| format!("{}:{path}", rule(path))).collect();
-            let message = format!("{} files of garbage are left for ever, as {some:?}", left.len());
-            hub.watch.violations.push(message);
-        }
-    }
-
     fn end(self) -> Outcome {
         let mut hub = self.namenode.hub();
         let mut counts = std::mem::take(&mut hub.counts);
@@ -346,84 +344,4 @@ impl History {
             trace: hub.world.trace.take(),
         }
     }
-}
-
-/// Files that nobody needs.
-fn garbage(world: &World) -> Vec<String> {
-    let mut needed: std::collections::BTreeSet<&String> = std::collections::BTreeSet::new();
-    for (_, snapshot) in world.model.there() {
-        needed.extend(world.model.files_of(snapshot));
-    }
-    // A directory of file merging goes whole or not at all.
-    let mut kept: Vec<String> =
-        world.model.there().flat_map(|(_, snapshot)| snapshot.directories.clone()).collect();
-    let directory = |path: &str| path.rsplit_once('/').map_or(String::new(), |(dir, _)| dir.to_owned());
-    kept.extend(needed.iter().map(|path| directory(path)).filter(|dir| dir.contains("/job_")));
-    let is_own = |path: &String| {
-        path.contains("/.Trash/") || path.contains("/.chksweep/") && !path.contains("/quarantine/")
-    };
-    files_of(world)
-        .into_iter()
-        .filter(|path| !is_own(path) && !needed.contains(path) && !kept.contains(&directory(path)))
-        .collect()
-}
-
-fn setting(dice: &mut Dice) -> Setting {
-    let two_clusters = dice.one_in(3);
-    let mut checkpoint_roots = vec!["/f/cp".to_owned()];
-    if two_clusters {
-        checkpoint_roots.push("/g/cp".to_owned());
-    }
-    Setting {
-        checkpoint_roots,
-        savepoint_root: if dice.one_in(2) { "/f/sp".to_owned() } else { "/f/cp".to_owned() },
-        changelog_root: dice.one_in(3).then(|| "/f/log".to_owned()),
-        subdirectories: !dice.one_in(8),
-        fixed_id: dice.one_in(6),
-        high_availability: dice.one_in(2),
-        metadata_in_place: dice.one_in(6),
-        fixed_relative_names: dice.one_in(2),
-        reuses_uploads: dice.one_in(2),
-        timeout: Age::hours(10),
-    }
-}
-
-fn settings(setting: &Setting, dice: &mut Dice) -> Settings {
-    let mut policy = Policy::default();
-    if !dice.one_in(4) {
-        policy.brakes.max_sweep_ratio = 1.0;
-    }
-    if dice.one_in(2) {
-        policy.keep_last = Some(dice.between(1, 3) as u32);
-    }
-    if dice.one_in(4) {
-        policy.savepoint_keep_last = Some(dice.between(1, 2) as u32);
-    }
-    if !setting.high_availability {
-        policy.no_ha = dice.one_in(2);
-        if policy.no_ha && dice.one_in(3) {
-            policy.expire_jobs_after = Some(Age::days(dice.between(8, 14)));
-        }
-    }
-    if dice.one_in(4) {
-        policy.unreadable = OnUnreadable::Isolate;
-    }
-    policy.max_dangling = if dice.one_in(2) { 1.0 } else { 0.01 };
-    let mut places = setting.checkpoint_roots.clone();
-    places.extend([setting.savepoint_root.clone()]);
-    places.extend(setting.changelog_root.clone());
-    places.sort_unstable();
-    places.dedup();
-    let mut reference_roots = Vec::new();
-    if places.len() > 1 && dice.one_in(3) {
-        // The second place is only read.
-        reference_roots.push(places.remove(dice.index(places.len())));
-    }
-    let mode = match dice.below(8) {
-        0 => Mode::Delete,
-        1 => Mode::Trash,
-        _ => Mode::Quarantine,
-    };
-    let purge_after = Age::days(dice.between(1, 7));
-    Settings { roots: places, reference_roots, policy, mode, purge_after }
 }

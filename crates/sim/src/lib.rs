@@ -6,7 +6,7 @@
 //!   before or after they take effect, hang, or take effect late;
 //! - `sweeper`: chksweep itself, the very steps of the command line, killed at any call, paused, resumed, twice at once;
 //! - `oracle`: what must hold after every step;
-//! - `history`: one random history.
+//! - `draw`, `history`, `calm`: one random history: what holds all through it, what happens, and its calm end.
 //!
 //! There is one clock, tokio's, stopped: it goes on only while everything waits, so a day costs nothing and nothing
 //! depends on how fast the machine is.
@@ -24,7 +24,9 @@
     reason = "a simulator ends with what went wrong, and its numbers are small"
 )]
 
+mod calm;
 mod dice;
+mod draw;
 mod flink;
 mod history;
 mod model;

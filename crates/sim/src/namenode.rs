@@ -81,12 +81,15 @@ pub(crate) struct Weather {
     pub(crate) fault: Option<u64>,
     /// The NameNode goes into safe mode once in so many.
     pub(crate) safe_mode: Option<u64>,
+    /// No NameNode is active for some minutes once in so many.
+    pub(crate) standby: Option<u64>,
     /// A process stands still for twenty minutes or more once in so many.
     pub(crate) pause: Option<u64>,
 }
 
 impl Weather {
-    pub(crate) const FAIR: Self = Self { hurry: None, fault: None, safe_mode: None, pause: None };
+    pub(crate) const FAIR: Self =
+        Self { hurry: None, fault: None, safe_mode: None, standby: None, pause: None };
 }
 
 /// What all processes share.
@@ -101,6 +104,7 @@ pub(crate) struct Hub {
     epoch: Timestamp,
     since: Instant,
     safe_mode_until: Option<Timestamp>,
+    standby_until: Option<Timestamp>,
 }
 
 /// A handle to what all processes share.
@@ -156,6 +160,7 @@ impl NameNode {
             epoch,
             since: Instant::now(),
             safe_mode_until: None,
+            standby_until: None,
         };
         Self(Arc::new(Mutex::new(hub)))
     }
@@ -204,6 +209,18 @@ impl Hub {
             self.world.memory.set_safe_mode(true);
             *self.counts.faults.entry("safe mode").or_default() += 1;
         }
+    }
+
+    fn maybe_standby(&mut self) {
+        if self.weather.standby.is_some_and(|sides| self.dice.one_in(sides)) {
+            let minutes = if self.dice.one_in(3) { 30 } else { self.dice.between(1, 4) };
+            self.standby_until = Some(self.now().plus(Age::minutes(minutes)));
+            *self.counts.faults.entry("standby").or_default() += 1;
+        }
+    }
+
+    fn is_standby(&self) -> bool {
+        self.standby_until.is_some_and(|until| self.now() < until)
     }
 
     fn latency(&mut self) -> Duration {
@@ -283,10 +300,11 @@ impl Client {
         hub.catch_up();
         hub.maybe_hurry();
         hub.maybe_safe_mode();
+        hub.maybe_standby();
         if self.death.strikes() {
             return if hub.dice.one_in(2) { Fate::DiesBefore } else { Fate::DiesAfter };
         }
-        hub.fate(is_change)
+        if hub.is_standby() { Fate::Refused(ErrorKind::Busy) } else { hub.fate(is_change) }
     }
 
     async fn die<T>(&self) -> T {

@@ -5,7 +5,7 @@
 //!    what enough newer ones stand for, and what nobody has just restored from.
 //! 3. Nothing is lost between two places: each file that Flink wrote and did not delete lies in its place, lies in
 //!    one quarantine, or was purged, deleted or trashed by a call that we saw.
-//! 4. Nothing that somebody needs is ever purged or deleted.
+//! 4. Nothing that somebody needs is ever purged or deleted, and nothing that is pinned is touched.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +33,8 @@ pub(crate) struct Watch {
     pub(crate) policy: Policy,
     /// Whether what a policy retires is deleted file by file, rather than set aside, once its time is up.
     pub(crate) deletes: bool,
+    /// What somebody protects at the time.
+    pub(crate) pins: Vec<String>,
     pub(crate) violations: Vec<String>,
     /// Files that were moved although somebody needed them, and when.
     pub(crate) displaced: BTreeMap<String, i64>,
@@ -111,6 +113,7 @@ impl Watch {
     }
 
     fn moved(&mut self, path: &str, world: &mut World, counts: &mut Counts) {
+        self.check_pins(path, "moved");
         let snapshot = world.model.there().find(|(_, s)| s.path == path && s.retired.is_none());
         if let Some((at, snapshot)) = snapshot {
             if let Err(why) = self.may_retire(at, snapshot, world) {
@@ -136,10 +139,18 @@ impl Watch {
         }
     }
 
+    fn check_pins(&mut self, path: &str, how: &str) {
+        let is_pinned = |pin: &String| path == pin || path.starts_with(&format!("{pin}/"));
+        if let Some(pin) = self.pins.iter().find(|pin| is_pinned(pin)) {
+            self.violations.push(format!("{path} was {how} although {pin} is pinned"));
+        }
+    }
+
     fn purged(&mut self, path: &str, world: &mut World) {
         let retired =
             world.model.there().find(|(_, s)| s.path == path && s.retired.is_some()).map(|(at, _)| at);
         if let Some(at) = retired {
+            self.check_pins(path, "purged");
             world.model.snapshots[at].gone = true;
             self.removed.insert(path.to_owned());
             return;
@@ -153,6 +164,7 @@ impl Watch {
     }
 
     fn taken_for_good(&mut self, path: &str, world: &World, how: &str) {
+        self.check_pins(path, how);
         self.removed.insert(path.to_owned());
         if let Some(why) = who_needs(path, world) {
             self.violations.push(format!("LOST: {path} was {how}: {why}"));
@@ -163,7 +175,9 @@ impl Watch {
     fn may_retire(&self, at: usize, snapshot: &Snapshot, world: &World) -> Result<(), String> {
         let now = world.memory.now().0;
         let recently = (self.policy.quiescent_after.0 as i64).saturating_sub(3_600_000);
-        if world.is_in_use(at) && world.was_read_since(at, now - recently) {
+        // Where reading leaves no trace, the word that no job is highly available is enough.
+        let leaves_traces = world.setting.access_times || !self.policy.no_ha;
+        if leaves_traces && world.is_in_use(at) && world.was_read_since(at, now - recently) {
             return Err("a running job has begun from it and completed nothing since".to_owned());
         }
         if self.policy.expire_jobs_after.is_some() && world.has_ended(&dir_of(snapshot)) {

@@ -40,6 +40,7 @@ impl Clock for LocalClock {
 pub(crate) struct Settings {
     pub(crate) roots: Vec<String>,
     pub(crate) reference_roots: Vec<String>,
+    pub(crate) pins: Vec<String>,
     pub(crate) policy: Policy,
     pub(crate) mode: Mode,
     pub(crate) purge_after: Age,
@@ -126,7 +127,7 @@ impl Process<'_> {
         Scope {
             roots: locations(&self.settings.roots),
             reference_roots: locations(&self.settings.reference_roots),
-            pins: Vec::new(),
+            pins: locations(&self.settings.pins),
             policy: self.settings.policy.clone(),
             equivalence: Equivalence::default(),
             state_dir: None,

@@ -172,6 +172,14 @@ const BREAKS: &[Break] = &[
             ),
         ],
     ),
+    planner(
+        "pins-do-not-keep",
+        &[(
+            CLASSIFY,
+            "if self.naming.is_pinned(id) {",
+            "if self.naming.is_pinned(id) && self.input.as_of.0 == 1 {",
+        )],
+    ),
     beyond(
         "the-approved-plan-is-trusted",
         &[(
@@ -217,6 +225,70 @@ const BREAKS: &[Break] = &[
                 "if store.since(local).min(local.since(store)) > MAX_SKEW {",
             ),
         ],
+    ),
+    beyond(
+        "what-is-named-again-stays-in-quarantine",
+        &[(
+            "crates/engine/src/quarantine/rescue.rs",
+            "for file in metadata.iter().filter(|file| speaks(file, now, min_age)) {",
+            "for file in metadata.iter().filter(|file| speaks(file, now, min_age)).take(0) {",
+        )],
+    ),
+    beyond(
+        "a-purge-waits-for-nothing",
+        &[(
+            "crates/engine/src/quarantine/assess.rs",
+            "let mut assessment = own_reasons(conditions, run);",
+            "let mut assessment = own_reasons(conditions, run);\n        assessment.reasons.clear();",
+        )],
+    ),
+    beyond(
+        "a-purge-does-not-wait-for-clean-runs",
+        &[(
+            "crates/engine/src/quarantine/assess.rs",
+            "reasons.extend(clean_runs_missing(conditions, record));",
+            "drop(clean_runs_missing(conditions, record));",
+        )],
+    ),
+    beyond(
+        "files-that-changed-are-moved",
+        &[(
+            "crates/engine/src/execute/hands.rs",
+            "(now != stamp).then(|| {",
+            "(now.length == u64::MAX).then(|| {",
+        )],
+    ),
+    beyond(
+        "a-purge-begins-with-what-metadata-names",
+        &[(
+            "crates/engine/src/quarantine/purge.rs",
+            "if may_go && !metadata_first(run, from, &mut report).await {",
+            "if may_go && slice == 0 && !metadata_first(run, from, &mut report).await {",
+        )],
+    ),
+    beyond(
+        "nothing-is-announced-before-it-is-done",
+        &[(
+            "crates/engine/src/run.rs",
+            "        match self.journal.append(vec![intent]).await {",
+            "        drop(intent);\n        match self.journal.append(Vec::new()).await {",
+        )],
+    ),
+    beyond(
+        "the-lock-is-not-looked-at-again",
+        &[(
+            "crates/engine/src/run.rs",
+            "match self.lock.still_mine().await {\n                Ok(()) => break,",
+            "match self.lock.still_mine().await {\n                Ok(()) | Err(LockError::Held(_)) => break,",
+        )],
+    ),
+    beyond(
+        "a-reading-never-grows-old",
+        &[(
+            "crates/engine/src/execute/sweep.rs",
+            "self.read_at.elapsed() <= self.options.revalidate_after {",
+            "self.read_at.elapsed() <= self.options.revalidate_after * 10_000 {",
+        )],
     ),
     Break {
         name: "metadata-is-read-before-candidates-are-listed-only",

@@ -300,7 +300,10 @@ impl World {
         if !matches!(self.jobs[at].backend, Backend::RocksDb | Backend::WriteAhead) {
             return;
         }
-        if self.setting.reuses_uploads && pending.kind == Kind::Checkpoint {
+        // Where one that was triggered earlier has completed meanwhile, it has become the base, and these are forgotten.
+        let last = self.jobs[at].retained.back().map_or(0, |last| self.model.snapshots[*last].completed_at);
+        let is_latest = last <= pending.since.0;
+        if self.setting.reuses_uploads && is_latest && pending.kind == Kind::Checkpoint {
             let uploads = pending.written.iter().filter(|file| file.form == Form::Absolute);
             self.jobs[at].base.extend(uploads.cloned());
         } else if self.dice.one_in(2) {

@@ -47,6 +47,8 @@ pub(crate) struct Setting {
     pub(crate) fixed_relative_names: bool,
     /// Whether tasks name again what they uploaded for a checkpoint that failed, as long as none has completed since.
     pub(crate) reuses_uploads: bool,
+    /// Whether HDFS remembers when a file was last read.
+    pub(crate) access_times: bool,
     /// The longest time from trigger to completion of a checkpoint.
     pub(crate) timeout: Age,
 }
@@ -79,6 +81,8 @@ pub(crate) struct World {
     dice: Dice,
     /// When files were last read, as exactly as HDFS remembers it.
     read_at: BTreeMap<String, Timestamp>,
+    /// Snapshots that the user would rather go back to than to any other.
+    pub(crate) wanted: Vec<String>,
     /// When the user does something next.
     user_at: Timestamp,
     /// Whether nobody starts or restores anything any more.
@@ -92,6 +96,7 @@ impl World {
         for root in roots.chain(&setting.changelog_root) {
             memory.mkdir(root, long_ago);
         }
+        memory.set_access_times(setting.access_times);
         let user_at = memory.now();
         let model = Model::default();
         Self {
@@ -103,6 +108,7 @@ impl World {
             jobs: Vec::new(),
             dice,
             read_at: BTreeMap::new(),
+            wanted: Vec::new(),
             user_at,
             calm: false,
         }

@@ -96,7 +96,7 @@ impl World {
             None => 1,
         };
         let task_manager = self.dice.uuid();
-        let (keep, at_once) = (self.dice.between(1, 3) as usize, self.dice.between(1, 2) as usize);
+        let (keep, at_once) = (self.dice.between(1, 5) as usize, self.dice.between(1, 2) as usize);
         self.jobs.push(Job {
             id,
             dir,
@@ -158,7 +158,11 @@ impl World {
                 && snapshot.retired.is_none()
                 && self.model.is_whole(snapshot)
         };
-        let candidates: Vec<usize> = self.model.there().map(|(at, _)| at).filter(free).collect();
+        let mut candidates: Vec<usize> = self.model.there().map(|(at, _)| at).filter(free).collect();
+        let is_wanted = |at: &usize| self.wanted.contains(&self.model.snapshots[*at].path);
+        if candidates.iter().any(is_wanted) {
+            candidates.retain(is_wanted);
+        }
         let Some(snapshot) = self.dice.pick(&candidates).copied() else { return };
         let claim = match self.dice.below(4) {
             0 | 1 => Claim::Yes,
@@ -224,7 +228,9 @@ impl World {
                 let seen = self.read_at.entry(path.clone()).or_insert(Timestamp(0));
                 if seen.plus(ACCESS_PRECISION) <= now {
                     *seen = now;
-                    self.memory.set_accessed(&path, now);
+                    if self.setting.access_times {
+                        self.memory.set_accessed(&path, now);
+                    }
                 }
             }
         }

@@ -1,0 +1,104 @@
+//! The calm end of a history: every job has ended, the sky is clear, and run by run all garbage goes.
+
+use std::collections::BTreeSet;
+
+use chksweep_core::Age;
+use chksweep_core::plan::Rule;
+
+use crate::flink::World;
+use crate::history::History;
+use crate::oracle::files_of;
+use crate::sweeper::{End, Wish};
+
+impl History {
+    /// Every job has ended, and the sky is clear: run by run, all garbage goes.
+    pub(crate) async fn calm_end(&mut self) {
+        self.namenode.hub().world.calm_down();
+        self.namenode.hub().watch.pins.clear();
+        self.settings.pins.clear();
+        // A lock that a killed run left grows silent; then a look, a second one a day later, and what they sweep is
+        // purged when its time is up.
+        let mut held = true;
+        let expiry = self.settings.policy.expire_jobs_after.map_or(0, |age| age.0 / 86_400_000 + 12);
+        for _ in 0..26 + expiry {
+            self.namenode.pass(Age::hours(25)).await;
+            held = !matches!(self.one_that_lives(Wish::Run).await, End::Done { held: false, .. });
+            if garbage(&self.namenode.hub().world).is_empty() {
+                break;
+            }
+        }
+        self.check();
+        let why = match self.one_that_lives(Wish::PlanAll).await {
+            End::Done { planned: Some(entries), .. } => entries,
+            _ => Vec::new(),
+        };
+        let rule = |path: &String| {
+            let location = format!("hdfs://ns{path}");
+            let covers = |entry: &&chksweep_core::plan::Entry| {
+                let at = entry.path.to_string();
+                location == at || location.starts_with(&format!("{at}/"))
+            };
+            why.iter().filter(covers).max_by_key(|entry| entry.path.path().len()).map_or(
+                "not planned".to_owned(),
+                |entry| {
+                    // A directory that stays whole is one entry: what keeps the files in it stands beside it.
+                    let inside = entry.rules.keys().find(|rule| **rule != Rule::Structure);
+                    format!("{:?}", inside.unwrap_or(&entry.verdict.rule))
+                },
+            )
+        };
+        let mut hub = self.namenode.hub();
+        let is_swept =
+            |path: &String| self.settings.roots.iter().any(|root| path.starts_with(&format!("{root}/")));
+        let setting = &hub.world.setting;
+        let savepoint = hub.world.model.there().any(|(_, snapshot)| snapshot.savepoint);
+        let undead = !self.settings.reference_roots.is_empty()
+            || !setting.subdirectories
+            || setting.fixed_id
+            || savepoint;
+        // Running state waits for the death of its job and of all who use it. A job none of whose own directories
+        // is swept is never proved dead, nor is one without a directory or an id of its own, nor the job of a
+        // savepoint. Once an empty `shared` is gone, a log that could not be moved with it is nobody's, and a `chk-N`
+        // looks like that of a Flink which had no `shared`.
+        let is_alone = |path: &String| {
+            let job = path.split("/dstl/").next().unwrap_or_default();
+            path.contains("/dstl/") && !hub.world.memory.exists(format!("{job}/shared"))
+        };
+        let is_hopeless = |path: &String| match rule(path).as_str() {
+            "JobNotDead" => undead || is_alone(path),
+            "UnknownName" => path.contains("/chk-"),
+            _ => false,
+        };
+        let left: Vec<String> =
+            garbage(&hub.world).into_iter().filter(is_swept).filter(|path| !is_hopeless(path)).collect();
+        // What is held back for a reason that it tells is for people to decide.
+        if left.is_empty() {
+            hub.counts.calm_ends += 1;
+        } else if !held {
+            let some: Vec<String> =
+                left.iter().take(5).map(|path| format!("{}:{path}", rule(path))).collect();
+            let message = format!("{} files of garbage are left for ever, as {some:?}", left.len());
+            hub.watch.violations.push(message);
+        }
+    }
+}
+
+/// Files that nobody needs.
+fn garbage(world: &World) -> Vec<String> {
+    let mut needed: BTreeSet<&String> = BTreeSet::new();
+    for (_, snapshot) in world.model.there() {
+        needed.extend(world.model.files_of(snapshot));
+    }
+    // A directory of file merging goes whole or not at all.
+    let mut kept: Vec<String> =
+        world.model.there().flat_map(|(_, snapshot)| snapshot.directories.clone()).collect();
+    let directory = |path: &str| path.rsplit_once('/').map_or(String::new(), |(dir, _)| dir.to_owned());
+    kept.extend(needed.iter().map(|path| directory(path)).filter(|dir| dir.contains("/job_")));
+    let is_own = |path: &String| {
+        path.contains("/.Trash/") || path.contains("/.chksweep/") && !path.contains("/quarantine/")
+    };
+    files_of(world)
+        .into_iter()
+        .filter(|path| !is_own(path) && !needed.contains(path) && !kept.contains(&directory(path)))
+        .collect()
+}

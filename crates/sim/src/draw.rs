@@ -1,0 +1,70 @@
+//! What is the same for a whole history, drawn at its beginning.
+
+use chksweep_core::Age;
+use chksweep_core::policy::{OnUnreadable, Policy};
+use chksweep_engine::journal::Mode;
+
+use crate::dice::Dice;
+use crate::flink::Setting;
+use crate::sweeper::Settings;
+
+pub(crate) fn setting(dice: &mut Dice) -> Setting {
+    let two_clusters = dice.one_in(3);
+    let mut checkpoint_roots = vec!["/f/cp".to_owned()];
+    if two_clusters {
+        checkpoint_roots.push("/g/cp".to_owned());
+    }
+    Setting {
+        checkpoint_roots,
+        savepoint_root: if dice.one_in(2) { "/f/sp".to_owned() } else { "/f/cp".to_owned() },
+        changelog_root: dice.one_in(3).then(|| "/f/log".to_owned()),
+        subdirectories: !dice.one_in(8),
+        fixed_id: dice.one_in(6),
+        high_availability: dice.one_in(2),
+        metadata_in_place: dice.one_in(6),
+        fixed_relative_names: dice.one_in(2),
+        reuses_uploads: dice.one_in(2),
+        access_times: !dice.one_in(5),
+        timeout: Age::hours(10),
+    }
+}
+
+pub(crate) fn settings(setting: &Setting, dice: &mut Dice) -> Settings {
+    let mut policy = Policy::default();
+    if !dice.one_in(4) {
+        policy.brakes.max_sweep_ratio = 1.0;
+    }
+    if dice.one_in(2) {
+        policy.keep_last = Some(dice.between(1, 3) as u32);
+    }
+    if dice.one_in(4) {
+        policy.savepoint_keep_last = Some(dice.between(1, 2) as u32);
+    }
+    if !setting.high_availability {
+        policy.no_ha = dice.one_in(2);
+        if policy.no_ha && dice.one_in(3) {
+            policy.expire_jobs_after = Some(Age::days(dice.between(8, 14)));
+        }
+    }
+    if dice.one_in(4) {
+        policy.unreadable = OnUnreadable::Isolate;
+    }
+    policy.max_dangling = if dice.one_in(2) { 1.0 } else { 0.01 };
+    let mut places = setting.checkpoint_roots.clone();
+    places.extend([setting.savepoint_root.clone()]);
+    places.extend(setting.changelog_root.clone());
+    places.sort_unstable();
+    places.dedup();
+    let mut reference_roots = Vec::new();
+    if places.len() > 1 && dice.one_in(3) {
+        // The second place is only read.
+        reference_roots.push(places.remove(dice.index(places.len())));
+    }
+    let mode = match dice.below(8) {
+        0 => Mode::Delete,
+        1 => Mode::Trash,
+        _ => Mode::Quarantine,
+    };
+    let purge_after = Age::days(dice.between(1, 7));
+    Settings { roots: places, reference_roots, pins: Vec::new(), policy, mode, purge_after }
+}
