@@ -56,6 +56,8 @@ pub struct QuarantinedFile {
     pub length: u64,
     /// Its mtime, which a rename leaves alone.
     pub modified: Timestamp,
+    /// When it was last read, as far as the store tells, which a rename leaves alone as well; 0 where it does not.
+    pub accessed: Timestamp,
     /// How many copies there are, where the store tells it.
     pub replication: Option<u16>,
 }

@@ -144,14 +144,8 @@ impl Session {
     /// As [`look::look`].
     pub async fn look(&mut self, around: &Surroundings) -> Result<(Look, RescueReport), PipelineError> {
         let look = self.replanner().look(around).await?;
-        let rescued = rescue(
-            &mut self.run,
-            &look.collected.metadata,
-            &look.collected.quarantine,
-            &self.scope.equivalence,
-            self.scope.policy.min_age,
-        )
-        .await;
+        let rescued =
+            rescue(&mut self.run, &look.collected, &self.scope.equivalence, self.scope.policy.min_age).await;
         Ok((look, rescued))
     }
 

@@ -124,6 +124,7 @@ async fn list_one(task: Task, base: Location, top: Location) -> Done {
             original,
             length: entry.length,
             modified: entry.modified,
+            accessed: entry.accessed.unwrap_or_default(),
             replication: entry.replication,
         });
     };

@@ -8,6 +8,8 @@
 //! - **by directory**, with all in it, and under an unknown prefix by the last component;
 //! - **by base name**, where the reference resolves to nothing that exists;
 //! - **by a UUID** that stands anywhere in the bytes of the metadata, or in operator state.
+//!
+//! What a job has begun from without naming it yet is for [`super::begun`] to find.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -30,6 +32,8 @@ pub enum Why {
     BaseName,
     /// By its name, somewhere in the bytes.
     Uuid,
+    /// By nobody yet: its checkpoint was read while a run was setting it aside.
+    Read,
 }
 
 /// The number of a file in an [`Index`].
@@ -79,6 +83,10 @@ impl<'a> Index<'a> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.files.is_empty()
+    }
+
+    pub(super) fn canonical(&self, place: &Location) -> Location {
+        self.equivalence.canonical(place)
     }
 
     /// Returns a file with its run.
@@ -262,7 +270,7 @@ pub(super) fn home(file: &MetadataFile) -> Option<Location> {
 
 /// What a place in a metadata file may mean: itself, and for one in quarantine, what lies beside it now, its old
 /// place too.
-fn meanings(file: &MetadataFile, place: &Location) -> Vec<Location> {
+pub(super) fn meanings(file: &MetadataFile, place: &Location) -> Vec<Location> {
     let mut places = vec![place.clone()];
     if let (Place::Quarantined { original, .. }, Some(here)) = (&file.place, file.location.parent())
         && let (Some(below), Some(home)) = (place.below(&here), original.parent())

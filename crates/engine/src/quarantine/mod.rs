@@ -5,6 +5,7 @@
 //! ([`purge()`]), and that one is a sweep again: it needs the same complete reading, and time.
 
 mod assess;
+mod begun;
 mod index;
 mod leaving;
 mod listing;

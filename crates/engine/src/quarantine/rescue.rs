@@ -11,9 +11,10 @@ use chksweep_core::plan::{MetadataFile, Place};
 use chksweep_core::{Age, Equivalence, Location, Timestamp};
 use serde::Serialize;
 
+use super::begun;
 use super::index::{Id, Index, Why};
 use super::leaving::{self, BATCH, tidy};
-use crate::collected::QuarantinedRun;
+use crate::collected::Collected;
 use crate::events::Event;
 use crate::journal::{Operation, Outcome};
 use crate::own;
@@ -28,7 +29,7 @@ pub struct Rescued {
     pub to: Location,
     /// In what way.
     pub why: Why,
-    /// By which metadata.
+    /// By which metadata; that of the checkpoint itself where it was read.
     pub named_by: Location,
     /// What became of it.
     pub outcome: Outcome,
@@ -65,14 +66,14 @@ pub(super) fn speaks(file: &MetadataFile, now: Timestamp, min_age: Age) -> bool 
 }
 
 /// Moves back every quarantined file that metadata names again. All metadata that lies in place counts, also what a
-/// policy retires: bringing back too much costs nothing.
+/// policy retires: bringing back too much costs nothing. What was read while it was being set aside comes back too.
 pub async fn rescue(
     run: &mut Run,
-    metadata: &[MetadataFile],
-    quarantine: &[QuarantinedRun],
+    collected: &Collected,
     equivalence: &Equivalence,
     min_age: Age,
 ) -> RescueReport {
+    let (metadata, quarantine) = (&collected.metadata, &collected.quarantine);
     let index = Index::new(quarantine, equivalence);
     let now = run.now();
     let mut named: BTreeMap<Id, (Why, Location)> = BTreeMap::new();
@@ -84,6 +85,9 @@ pub async fn rescue(
             named.entry(id).or_insert_with(|| (why, file.location.clone()));
         }
     }
+    for (id, by) in begun::begun_from(run, collected, &index).await {
+        named.entry(id).or_insert((Why::Read, by));
+    }
     let mut report = RescueReport::default();
     let ids: Vec<Id> = latest_of_each_place(&index, named.keys().copied());
     let mut left = BTreeSet::new();
@@ -94,7 +98,7 @@ pub async fn rescue(
             .iter()
             .filter(|(_, (_, file), _)| own::root_of(run.roots(), &file.original).is_some())
             .map(|(_, lying, (why, by))| {
-                leaving::step(run, Operation::Rescue, *lying, None, &format!("named again by {by} ({why:?})"))
+                leaving::step(run, Operation::Rescue, *lying, None, &reason(*why, by))
             })
             .collect();
         for (step, fate) in run.carry_out(steps).await {
@@ -103,7 +107,7 @@ pub async fn rescue(
                 continue;
             };
             left.extend(step.from.parent());
-            tell(run, &file.original, by, fate.outcome, fate.message.as_deref());
+            tell(run, &file.original, &reason(*why, by), fate.outcome, fate.message.as_deref());
             report.files.push(Rescued {
                 from: file.location.clone(),
                 to: file.original.clone(),
@@ -119,14 +123,19 @@ pub async fn rescue(
     report
 }
 
-fn tell(run: &Run, original: &Location, by: &Location, outcome: Outcome, message: Option<&str>) {
+fn reason(why: Why, by: &Location) -> String {
+    match why {
+        Why::Path | Why::Directory | Why::BaseName | Why::Uuid => format!("named again by {by} ({why:?})"),
+        Why::Read => format!("somebody read the state of {by} while it was being set aside"),
+    }
+}
+
+fn tell(run: &Run, original: &Location, reason: &str, outcome: Outcome, message: Option<&str>) {
     let said = if outcome == Outcome::Done {
-        format!("{original} was brought back from the quarantine: {by} names it")
+        format!("{original} was brought back from the quarantine: {reason}")
     } else {
         let why = message.unwrap_or("");
-        format!(
-            "{original} is named by {by} and lies in the quarantine, and could not be brought back: {why}"
-        )
+        format!("{original} lies in the quarantine, and could not be brought back: {why} ({reason})")
     };
     run.observer().event(&Event::Loud(said));
 }

@@ -282,6 +282,7 @@ async fn named_in_place(run: &Run, group: &Group<'_>, place: &Location) -> Optio
             original: place.clone(),
             length: 0,
             modified: group.file.modified,
+            accessed: group.file.accessed,
             replication: None,
         }],
         complete: true,

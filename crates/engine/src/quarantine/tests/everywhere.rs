@@ -220,8 +220,7 @@ impl Stage {
                 (report.is_partly_done(), format!("{report:?}"))
             }
             Command::Rescue => {
-                let (metadata, quarantine) = (&collected.metadata, &collected.quarantine);
-                let report = rescue(run, metadata, quarantine, &equivalence, Age::hours(24)).await;
+                let report = rescue(run, &collected, &equivalence, Age::hours(24)).await;
                 let failed = report.files.iter().any(|file| file.outcome != Outcome::Done);
                 (failed, format!("{report:?}"))
             }

@@ -2,14 +2,13 @@ use chksweep_core::plan::Place;
 use chksweep_testkit::metadata_writer::{MetadataWriter, OperatorHandle, Stream};
 
 use super::*;
-use crate::testing::{ROOT, quarantined};
+use crate::testing::{ROOT, carry, quarantined};
 
 async fn rescued(scene: &Scene, run: &str) -> RescueReport {
     let collected = look(scene).await;
     let mut running = scene.begin(run).await;
     let equivalence = Equivalence::default();
-    let report =
-        rescue(&mut running, &collected.metadata, &collected.quarantine, &equivalence, Age::hours(24)).await;
+    let report = rescue(&mut running, &collected, &equivalence, Age::hours(24)).await;
     running.finish(true).await.unwrap();
     report
 }
@@ -164,4 +163,52 @@ async fn of_two_that_lay_at_one_place_the_later_one_comes_back() {
     assert!(rescued(&scene, "run-4").await.is_empty(), "the other copy is not missed");
     assert_eq!(scene.store.contents(path(&named("shared/#1"))).unwrap().len(), 2);
     assert!(scene.store.exists(quarantined("run-1", &named("shared/#1"))));
+}
+
+/// A run retires `chk-7`; `meanwhile` happens between that and the end of the run, if it has one.
+async fn retired(scene: &Scene, ends: bool, meanwhile: impl FnOnce()) {
+    scene.file(&named("shared/#1"), 100);
+    scene.file(&named("chk-7/#2"), 100);
+    metadata(scene, "chk-7/_metadata", 7, &[&named("shared/#1")], &[&uuid(2)]);
+    let mut running = scene.begin("run-1").await;
+    let retires = |below: &str| (below == "chk-7/_metadata").then_some(Rule::RetiredCheckpoint);
+    let report = carry(&mut running, scene.actions(retires)).await;
+    assert_eq!(report.count(Outcome::Done).files, 1, "{report:?}");
+    scene.store.advance(Age::minutes(1));
+    meanwhile();
+    if ends {
+        running.finish(true).await.unwrap();
+    }
+}
+
+/// A job began from a checkpoint after the last look and before the move, and failed before it completed its own.
+#[tokio::test]
+async fn a_checkpoint_that_was_read_while_it_was_set_aside_comes_back() {
+    for (ends, state) in [(true, "shared/#1"), (true, "chk-7/#2"), (false, "shared/#1")] {
+        let scene = Scene::new();
+        let read = || scene.store.set_accessed(path(&named(state)), scene.store.now());
+        retired(&scene, ends, read).await;
+        scene.store.advance(Age::hours(2));
+        let report = rescued(&scene, "run-2").await;
+        assert_eq!(why(&report), [Why::Read], "{report:?}");
+        assert_eq!(report.files[0].named_by, scene.at("chk-7/_metadata"));
+        assert!(is_there(&scene, "chk-7/_metadata"));
+        assert!(scene.ears.heard().iter().any(|said| said.contains("while it was being set aside")));
+    }
+}
+
+#[tokio::test]
+async fn what_was_read_before_or_after_the_run_that_retired_it_stays_in_quarantine() {
+    for later in [false, true] {
+        let scene = Scene::new();
+        retired(&scene, true, || {}).await;
+        let when = if later {
+            scene.store.now().plus(Age::minutes(1))
+        } else {
+            scene.store.now().minus(Age::days(1))
+        };
+        scene.store.set_accessed(path(&named("shared/#1")), when);
+        scene.store.advance(Age::hours(2));
+        assert!(rescued(&scene, "run-2").await.is_empty(), "{later}");
+    }
 }
