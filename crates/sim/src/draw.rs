@@ -9,7 +9,7 @@ use crate::flink::Setting;
 use crate::sweeper::Settings;
 
 pub(crate) fn setting(dice: &mut Dice) -> Setting {
-    let two_clusters = dice.one_in(3);
+    let two_clusters = dice.one_in(2);
     let mut checkpoint_roots = vec!["/f/cp".to_owned()];
     if two_clusters {
         checkpoint_roots.push("/g/cp".to_owned());
@@ -56,7 +56,7 @@ pub(crate) fn settings(setting: &Setting, dice: &mut Dice) -> Settings {
     places.sort_unstable();
     places.dedup();
     let mut reference_roots = Vec::new();
-    if places.len() > 1 && dice.one_in(3) {
+    if places.len() > 1 && dice.one_in(2) {
         // The second place is only read.
         reference_roots.push(places.remove(dice.index(places.len())));
     }

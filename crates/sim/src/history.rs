@@ -109,7 +109,7 @@ impl History {
     async fn act(&mut self) {
         if self.settings.mode == Mode::Quarantine
             && !self.settings.reference_roots.is_empty()
-            && self.dice.one_in(6)
+            && self.dice.one_in(4)
         {
             self.forget_roots().await;
             self.check();
@@ -154,8 +154,8 @@ impl History {
         let policy = &mut self.settings.policy;
         (policy.keep_last, policy.savepoint_keep_last, policy.expire_jobs_after) = (None, None, None);
         self.one(Wish::Run).await;
-        for _ in 0..self.dice.below(3) {
-            let hours = self.dice.below(80);
+        for _ in 0..self.dice.below(4) {
+            let hours = self.dice.between(10, 100);
             self.namenode.pass(Age::hours(hours)).await;
             let all = Selection { all: true, ..Selection::default() };
             self.one(Wish::Purge(all)).await;
@@ -211,9 +211,14 @@ impl History {
         Some(path)
     }
 
-    /// In frantic times what was moved wrongly is brought back by the next run that gets through.
+    /// In frantic times what was moved wrongly is brought back by the next run that gets through, and always what a
+    /// job began from just then.
     async fn settle(&mut self) {
-        if self.namenode.hub().watch.displaced.is_empty() || self.regime == Regime::Natural {
+        let (begun, displaced) = {
+            let watch = &self.namenode.hub().watch;
+            (!watch.begun.is_empty(), !watch.displaced.is_empty())
+        };
+        if !begun && (!displaced || self.regime == Regime::Natural) {
             return;
         }
         self.namenode.pass(Age::minutes(20)).await;

@@ -41,6 +41,8 @@ pub(crate) struct Snapshot {
 pub(crate) struct Model {
     /// Every file of Flink's, with its bytes.
     pub(crate) files: BTreeMap<String, Arc<[u8]>>,
+    /// When Flink or a user deleted a file, in milliseconds.
+    pub(crate) deleted: BTreeMap<String, i64>,
     /// Every snapshot that was ever completed.
     pub(crate) snapshots: Vec<Snapshot>,
 }
@@ -56,6 +58,23 @@ impl Model {
         snapshot.restorable
             && self.is_there(snapshot)
             && snapshot.needs.difference(&snapshot.committable).all(|path| self.files.contains_key(path))
+    }
+
+    /// Returns whether Flink could have restored from it at that time or since.
+    pub(crate) fn was_whole_since(&self, snapshot: &Snapshot, then: i64) -> bool {
+        let was_deleted = |path: &String| self.deleted.get(path).is_some_and(|at| *at >= then);
+        let was_there = |path: &String| self.files.contains_key(path) || was_deleted(path);
+        snapshot.restorable
+            && !snapshot.gone
+            && (self.is_there(snapshot) || was_deleted(&snapshot.path))
+            && snapshot.needs.difference(&snapshot.committable).all(was_there)
+    }
+
+    /// Deletes a file, as Flink does or a user.
+    pub(crate) fn delete(&mut self, path: &str, now: i64) {
+        if self.files.remove(path).is_some() {
+            self.deleted.insert(path.to_owned(), now);
+        }
     }
 
     /// Returns the snapshots that Flink still has, by position.

@@ -38,6 +38,8 @@ pub(crate) struct Watch {
     pub(crate) violations: Vec<String>,
     /// Files that were moved although somebody needed them, and when.
     pub(crate) displaced: BTreeMap<String, i64>,
+    /// Snapshots that were retired although a running job had just begun from them.
+    pub(crate) begun: BTreeSet<usize>,
     /// Files that chksweep took away for good.
     pub(crate) removed: BTreeSet<String>,
 }
@@ -116,7 +118,10 @@ impl Watch {
         self.check_pins(path, "moved");
         let snapshot = world.model.there().find(|(_, s)| s.path == path && s.retired.is_none());
         if let Some((at, snapshot)) = snapshot {
-            if let Err(why) = self.may_retire(at, snapshot, world) {
+            if self.has_begun_from(at, world) {
+                self.begun.insert(at);
+            }
+            if let Err(why) = self.may_retire(snapshot, world) {
                 self.violations.push(format!("{path} was retired although {why}"));
             }
             counts.retired += 1;
@@ -171,15 +176,16 @@ impl Watch {
         }
     }
 
-    /// Whether a policy may retire this snapshot, as somebody would say who does not know how chksweep tells.
-    fn may_retire(&self, at: usize, snapshot: &Snapshot, world: &World) -> Result<(), String> {
-        let now = world.memory.now().0;
+    /// Whether a running job has begun from a snapshot and completed nothing since, and left a trace of that.
+    fn has_begun_from(&self, at: usize, world: &World) -> bool {
         let recently = (self.policy.quiescent_after.0 as i64).saturating_sub(3_600_000);
         // Where reading leaves no trace, the word that no job is highly available is enough.
         let leaves_traces = world.setting.access_times || !self.policy.no_ha;
-        if leaves_traces && world.is_in_use(at) && world.was_read_since(at, now - recently) {
-            return Err("a running job has begun from it and completed nothing since".to_owned());
-        }
+        leaves_traces && world.is_in_use(at) && world.was_read_since(at, world.memory.now().0 - recently)
+    }
+
+    /// Whether a policy may retire this snapshot, as somebody would say who does not know how chksweep tells.
+    fn may_retire(&self, snapshot: &Snapshot, world: &World) -> Result<(), String> {
         if self.policy.expire_jobs_after.is_some() && world.has_ended(&dir_of(snapshot)) {
             return Ok(());
         }
@@ -193,11 +199,13 @@ impl Watch {
                 && other.operators == snapshot.operators
                 && (snapshot.savepoint || dir_of(other) == dir_of(snapshot))
         };
-        let newer = world.model.there().filter(|(_, other)| {
+        // What is deleted at that moment nobody can know of.
+        let lately = world.memory.now().0 - 3_600_000;
+        let newer = world.model.snapshots.iter().filter(|other| {
             is_alike(other)
                 && other.retired.is_none()
                 && other.completed_at > snapshot.completed_at
-                && world.model.is_whole(other)
+                && world.model.was_whole_since(other, lately)
         });
         let newer = newer.count() as u32;
         if newer < least {
@@ -217,6 +225,17 @@ impl Watch {
         for path in world.model.files.keys() {
             if !real.contains(path) && !quarantined.contains(path) && !self.removed.contains(path) {
                 self.violations.push(format!("{path} is lost between two places"));
+            }
+        }
+        if !may_be_displaced {
+            for at in std::mem::take(&mut self.begun) {
+                let snapshot = &world.model.snapshots[at];
+                if snapshot.retired.is_some() && !snapshot.gone && world.is_in_use(at) {
+                    let path = &snapshot.path;
+                    self.violations.push(format!(
+                        "{path} was retired although a running job has begun from it, and did not come back"
+                    ));
+                }
             }
         }
         let mut wanted: BTreeSet<&String> = world.held().collect();

@@ -173,6 +173,26 @@ const BREAKS: &[Break] = &[
         ],
     ),
     planner(
+        "who-uses-the-files-of-a-dead-job-is-not-asked",
+        &[(FILES, "if world.is_dead_with_users(directory) {", "if world.is_dead(directory) {")],
+    ),
+    planner(
+        "metadata-that-appears-is-not-there",
+        &[(
+            FILES,
+            "None if self.appeared.contains(&directory) => MetadataState::Appeared,",
+            "None if self.appeared.contains(&directory) && world.input.as_of.0 == 1 => MetadataState::Appeared,",
+        )],
+    ),
+    planner(
+        "unreadable-metadata-holds-nothing",
+        &[(
+            "crates/planner/src/guards.rs",
+            "self.hold = match (any, input.policy.unreadable, searched) {",
+            "self.hold = match (any && input.as_of.0 == 1, input.policy.unreadable, searched) {",
+        )],
+    ),
+    planner(
         "pins-do-not-keep",
         &[(
             CLASSIFY,

@@ -216,7 +216,8 @@ impl World {
     }
 
     fn delete(&mut self, path: &str) {
-        self.model.files.remove(path);
+        let now = self.now().0;
+        self.model.delete(path, now);
         self.memory.remove(path);
     }
 
@@ -226,8 +227,11 @@ impl World {
     }
 
     fn delete_tree(&mut self, path: &str) {
-        let below = format!("{path}/");
-        self.model.files.retain(|file, _| !file.starts_with(&below));
+        let (below, now) = (format!("{path}/"), self.now().0);
+        let inside = self.model.files.keys().filter(|file| file.starts_with(&below));
+        for file in inside.cloned().collect::<Vec<_>>() {
+            self.model.delete(&file, now);
+        }
         self.memory.remove(path);
     }
 
