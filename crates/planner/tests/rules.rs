@@ -8,7 +8,7 @@ use chksweep_core::plan::{OperatorStateSearch, OwnMove, Place, Rule};
 use chksweep_core::policy::{DeadJob, OnUnreadable};
 use chksweep_core::{Age, Location, OperatorId, Uuid};
 use chksweep_testkit::world::{NOW, uuid};
-use common::{A, Planned, World};
+use common::{A, B, Planned, World};
 
 /// A living job with one retained checkpoint, which names shared file 1 and its own file 2.
 fn living() -> World {
@@ -39,6 +39,8 @@ fn unreferenced_shared_needs_age_and_the_frontier_or_death() {
     assert_eq!(living().file(&shared(3), 0).rule(&shared(3)), Rule::Young);
     // Two days old, as the checkpoint: within the slack.
     assert_eq!(living().file(&shared(3), 2).rule(&shared(3)), Rule::BehindFrontierNotYet);
+    // So old that it was written before there were clocks: its time is not known.
+    assert_eq!(living().file(&shared(3), 30_000).rule(&shared(3)), Rule::Young);
     assert_eq!(living().file("$A/shared/not-a-uuid", 5).rule("$A/shared/not-a-uuid"), Rule::UnknownName);
     assert_eq!(living().link(&shared(3), 5).rule(&shared(3)), Rule::UnknownName);
 }
@@ -217,6 +219,31 @@ fn merged_directories_go_whole_or_not_at_all() {
     // One young file holds all.
     let held = world.file(&young, 0).as_of_days_ahead(0).seen_before(3);
     assert_eq!(held.rule(&old), Rule::JobNotDead);
+}
+
+#[test]
+fn a_merged_directory_waits_for_the_job_in_its_name_too() {
+    for (name, dead_too) in [(B, Rule::JobNotDead), (A, Rule::UnreferencedRunningState)] {
+        let directory = format!("$A/taskowned/job_{name}_tm_host-1");
+        let path = format!("{directory}/{}", uuid(5));
+        let world = World::new()
+            .file(&path, 30)
+            .dir("$A/shared", 30)
+            .metadata("$A/chk-7/_metadata", 20, &[])
+            .metadata("$B/chk-1/_metadata", 2, &[]);
+        assert_eq!(world.clone().dead(A).rule(&path), dead_too, "{name}");
+        assert_eq!(world.rule(&path), Rule::JobNotDead, "{name}");
+    }
+    // Both are dead; and one of which nothing is known is not.
+    let path = |name: &str| format!("$A/taskowned/job_{name}_tm_host-1/{}", uuid(5));
+    let world = |name: &str| {
+        let world = World::new().file(&path(name), 30).dir("$A/shared", 30).dead(A);
+        world.metadata("$A/chk-7/_metadata", 20, &[])
+    };
+    let both = world(B).metadata("$B/chk-1/_metadata", 20, &[]).dead(B);
+    assert_eq!(both.rule(&path(B)), Rule::UnreferencedRunningState);
+    let stranger = "c".repeat(32);
+    assert_eq!(world(&stranger).rule(&path(&stranger)), Rule::JobNotDead);
 }
 
 #[test]

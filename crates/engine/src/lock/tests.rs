@@ -122,6 +122,27 @@ async fn a_heartbeat_keeps_the_lock_young_only_while_it_is_ours() {
     second.still_mine().await.unwrap();
 }
 
+/// As after a fail-over to a NameNode whose clock is behind or ahead.
+#[tokio::test]
+async fn a_clock_that_jumps_never_leaves_two_holders() {
+    let scene = Scene::new();
+    let first = scene.acquire("run-1", None).await.unwrap();
+    let before = scene.store.now();
+    scene.store.set_now(before.minus(Age::hours(6)));
+    // The lock is from the future now: it counts as just heard of.
+    let LockError::Held(held) = scene.acquire("run-2", None).await.unwrap_err() else { panic!("not held") };
+    assert_eq!(held.silent_for, Age(0));
+    first.heartbeat.beat().await;
+    first.still_mine().await.unwrap();
+    scene.store.set_now(before.plus(Age::hours(6)));
+    // It looks silent for hours; whose it was notices before the next batch.
+    let second = scene.acquire("run-2", None).await.unwrap();
+    assert!(matches!(first.still_mine().await, Err(LockError::Lost { .. })));
+    second.still_mine().await.unwrap();
+    first.heartbeat.beat().await;
+    second.still_mine().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_lock_is_broken_only_for_the_run_that_was_named() {
     let scene = Scene::new();

@@ -270,14 +270,16 @@ const BREAKS: &[Break] = &[
             "drop(clean_runs_missing(conditions, record));",
         )],
     ),
-    beyond(
-        "files-that-changed-are-moved",
-        &[(
+    Break {
+        name: "files-that-changed-are-moved",
+        edits: &[(
             "crates/engine/src/execute/hands.rs",
             "(now != stamp).then(|| {",
             "(now.length == u64::MAX).then(|| {",
         )],
-    ),
+        unchecked: false,
+        frantic: true,
+    },
     beyond(
         "a-purge-begins-with-what-metadata-names",
         &[(
