@@ -177,7 +177,7 @@ fn a_job_that_named_something_here_in_the_last_look_must_be_dead_too() {
         .seen_before(3);
     assert_eq!(world.rule(&path), Rule::UnreferencedRunningState);
     let look = world.looks.directories.get_mut(&format!("{}/{A}", common::ROOT)).unwrap();
-    look.named_by = vec![format!("{}/{}", common::ROOT, common::B)];
+    look.named_by = vec![format!("{}/{}", common::ROOT, B)];
     assert_eq!(world.rule(&path), Rule::JobNotDead);
 }
 
@@ -368,9 +368,33 @@ fn a_newest_checkpoint_that_misses_files_stops_its_job_and_the_plan() {
 }
 
 #[test]
+fn the_share_that_resolves_to_nothing_is_of_what_can_be_judged() {
+    let judged = [shared(1), shared(2), shared(3)];
+    // Under a reference root nobody lists files.
+    let elsewhere = (0..2).map(|n| format!("hdfs://elsewhere/flink/{A}/shared/{}", uuid(50 + n)));
+    let names: Vec<String> = judged.into_iter().chain(elsewhere).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut world = World::new()
+        .metadata("$A/chk-7/_metadata", 2, &names)
+        .file(&shared(2), 9)
+        .file(&shared(3), 9)
+        .policy(|policy| policy.max_dangling = 0.3);
+    world.reference_roots = vec![Location::from_printed(b"hdfs://elsewhere/flink").unwrap()];
+    let brakes = world.plan().brakes;
+    assert!(brakes[0].message.starts_with("1 of 3 references"), "{brakes:?}");
+    // A limit that is just kept holds nothing.
+    let third = world.clone().policy(|policy| policy.max_dangling = 1.0 / 3.0);
+    assert_eq!(third.plan().brakes, []);
+    // One that lies elsewhere by its name is found.
+    let moved = world.file(&format!("$B/shared/{}", uuid(1)), 9);
+    assert_eq!(moved.plan().brakes, []);
+    assert_eq!(moved.rule(&format!("$B/shared/{}", uuid(1))), Rule::NamedByBaseName);
+}
+
+#[test]
 fn a_spelling_under_which_nothing_is_found_stops_the_plan() {
     let mut names: Vec<String> = (1000..1200).map(|n| format!("$A/shared/{}", uuid(n))).collect();
-    names.push(format!("hdfs://old/flink/{}/shared/{}", common::B, uuid(1)));
+    names.push(format!("hdfs://old/flink/{}/shared/{}", B, uuid(1)));
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut world = World::new().metadata("$A/chk-7/_metadata", 2, &names).file(&shared(3), 5);
     for n in 1000..1200 {
@@ -421,7 +445,7 @@ fn incomplete_savepoints_wait_for_quiescence_and_a_second_look() {
 
 #[test]
 fn job_directories_inside_state_directories_are_not_recognised() {
-    let path = format!("$A/shared/team/{}/shared/{}", common::B, uuid(5));
+    let path = format!("$A/shared/team/{}/shared/{}", B, uuid(5));
     assert_eq!(living().file(&path, 50).as_of_days_ahead(90).rule(&path), Rule::UnknownName);
 }
 
