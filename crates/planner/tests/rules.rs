@@ -181,6 +181,63 @@ fn a_job_that_named_something_here_in_the_last_look_must_be_dead_too() {
     assert_eq!(world.rule(&path), Rule::JobNotDead);
 }
 
+/// What a look hands on to the next: since when a tree is as it is, and who uses it.
+#[test]
+fn a_look_remembers_since_when_nothing_changed_and_who_names_something() {
+    let world = World::new().file(&shared(1), 30).metadata("$A/chk-7/_metadata", 20, &[&shared(1)]).metadata(
+        "$B/chk-1/_metadata",
+        2,
+        &[&shared(1)],
+    );
+    let at = |job: &str| format!("{}/{job}", common::ROOT);
+    let seen = world.clone().seen_before(3).plan().looks;
+    assert_eq!(seen.directories[&at(A)].since, NOW.minus(Age::days(3)));
+    assert_eq!(seen.directories[&at(A)].named_by, [at(B)]);
+    assert_eq!(seen.directories[&at(B)].named_by, [""; 0]);
+    // Whatever is new, gone or not to be seen begins anew.
+    let mut changed = world.clone().file(&shared(2), 30);
+    changed.looks = world.clone().seen_before(3).looks;
+    assert_eq!(changed.plan().looks.directories[&at(A)].since, NOW);
+    let mut partial = world.clone().partial("$A/shared", 9);
+    partial.looks = partial.clone().seen_before(3).looks;
+    assert_eq!(partial.plan().looks.directories[&at(A)].since, NOW);
+    assert_eq!(world.plan().looks.directories[&at(A)].since, NOW);
+}
+
+#[test]
+fn a_job_that_uses_another_s_files_knows_of_its_taskowned() {
+    let path = format!("$A/taskowned/{}", uuid(5));
+    let with = |search: OperatorStateSearch| {
+        World::new()
+            .file(&path, 30)
+            .file(&shared(1), 30)
+            .metadata("$A/chk-7/_metadata", 20, &[])
+            .metadata("$B/chk-1/_metadata", 20, &[&shared(1)])
+            .metadata_of("$B/chk-2/_metadata", 20, &[], |file| file.operator_state = search)
+            .dead(A)
+            .dead(B)
+    };
+    assert_eq!(with(OperatorStateSearch::NotSearched).rule(&path), Rule::JobNotDead);
+    let searched = OperatorStateSearch::Searched { found: Vec::new() };
+    assert_eq!(with(searched).rule(&path), Rule::UnreferencedRunningState);
+}
+
+#[test]
+fn what_waits_for_the_death_of_its_job_says_until_when() {
+    let path = format!("$A/dstl/{}", uuid(5));
+    let world = World::new()
+        .file(&path, 4)
+        .dir("$A/shared", 9)
+        .metadata("$A/chk-7/_metadata", 9, &[])
+        .metadata("$B/chk-1/_metadata", 2, &[]);
+    let (inventory, plan) = (world.listed(), world.plan());
+    let (_, file) = inventory.find(&common::location(&path)).unwrap();
+    let verdict = plan.decisions.file(file);
+    assert_eq!(verdict.rule, Rule::JobNotDead);
+    // A week after the last change.
+    assert_eq!(verdict.until_time(), Some(NOW.plus(Age::days(3))));
+}
+
 #[test]
 fn files_in_taskowned_wait_for_a_search_of_operator_state() {
     let path = format!("$A/taskowned/{}", uuid(5));

@@ -42,8 +42,13 @@ impl History {
                 "not planned".to_owned(),
                 |entry| {
                     // A directory that stays whole is one entry: what keeps the files in it stands beside it.
-                    let inside = entry.rules.keys().find(|rule| **rule != Rule::Structure);
-                    format!("{:?}", inside.unwrap_or(&entry.verdict.rule))
+                    let inside: Vec<&Rule> =
+                        entry.rules.keys().filter(|rule| **rule != Rule::Structure).collect();
+                    if inside.is_empty() {
+                        format!("{:?}", entry.verdict.rule)
+                    } else {
+                        format!("{inside:?}")
+                    }
                 },
             )
         };
@@ -56,6 +61,9 @@ impl History {
             || !setting.subdirectories
             || setting.fixed_id
             || savepoint;
+        // What a cluster with the same job id calls a directory of file merging keeps ours of that name: what lies
+        // under a reference root is not listed.
+        let has_namesakes = setting.fixed_id && !self.settings.reference_roots.is_empty();
         // Running state waits for the death of its job and of all who use it. A job none of whose own directories
         // is swept is never proved dead, nor is one without a directory or an id of its own, nor the job of a
         // savepoint. Once an empty `shared` is gone, a log that could not be moved with it is nobody's, and a `chk-N`
@@ -64,10 +72,11 @@ impl History {
             let job = path.split("/dstl/").next().unwrap_or_default();
             path.contains("/dstl/") && !hub.world.memory.exists(format!("{job}/shared"))
         };
-        let is_hopeless = |path: &String| match rule(path).as_str() {
-            "JobNotDead" => undead || is_alone(path),
-            "UnknownName" => path.contains("/chk-"),
-            _ => false,
+        let is_hopeless = |path: &String| {
+            let rule = rule(path);
+            rule.contains("JobNotDead") && (undead || is_alone(path))
+                || rule.contains("UnknownName") && path.contains("/chk-")
+                || rule.contains("NamedDirectory") && has_namesakes
         };
         let left: Vec<String> =
             garbage(&hub.world).into_iter().filter(is_swept).filter(|path| !is_hopeless(path)).collect();

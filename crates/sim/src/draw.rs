@@ -57,8 +57,10 @@ pub(crate) fn settings(setting: &Setting, dice: &mut Dice) -> Settings {
     places.dedup();
     let mut reference_roots = Vec::new();
     if places.len() > 1 && dice.one_in(2) {
-        // The second place is only read.
-        reference_roots.push(places.remove(dice.index(places.len())));
+        // One place is only read: mostly that of the other cluster.
+        let other = places.iter().position(|place| place == "/g/cp").filter(|_| !dice.one_in(3));
+        let which = other.unwrap_or_else(|| dice.index(places.len()));
+        reference_roots.push(places.remove(which));
     }
     let mode = match dice.below(8) {
         0 => Mode::Delete,

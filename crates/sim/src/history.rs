@@ -149,6 +149,13 @@ impl History {
     /// Somebody runs chksweep and forgets the root that is only read. What that moves comes back with the next run
     /// that knows better, and is not purged before.
     async fn forget_roots(&mut self) {
+        if self.dice.one_in(2) {
+            // The root that is swept is that of a cluster which was given up; another took over what it needed.
+            let roots = self.settings.roots.clone();
+            self.namenode.hub().world.shut_down(&roots);
+            self.one(Wish::Run).await;
+            self.namenode.pass(Age::days(9)).await;
+        }
         let right = self.settings.clone();
         self.settings.reference_roots.clear();
         let policy = &mut self.settings.policy;

@@ -176,14 +176,16 @@ const BREAKS: &[Break] = &[
         "who-uses-the-files-of-a-dead-job-is-not-asked",
         &[(FILES, "if world.is_dead_with_users(directory) {", "if world.is_dead(directory) {")],
     ),
-    planner(
-        "metadata-that-appears-is-not-there",
-        &[(
+    Break {
+        name: "metadata-that-appears-is-not-there",
+        edits: &[(
             FILES,
             "None if self.appeared.contains(&directory) => MetadataState::Appeared,",
             "None if self.appeared.contains(&directory) && world.input.as_of.0 == 1 => MetadataState::Appeared,",
         )],
-    ),
+        unchecked: true,
+        frantic: true,
+    },
     planner(
         "unreadable-metadata-holds-nothing",
         &[(

@@ -163,6 +163,17 @@ impl World {
         }
     }
 
+    /// The cluster that writes below these roots is shut down: its jobs end as suddenly as jobs do.
+    pub(crate) fn shut_down(&mut self, roots: &[String]) {
+        for job in 0..self.jobs.len() {
+            let is_there = roots.iter().any(|root| self.jobs[job].dir.starts_with(&format!("{root}/")));
+            if is_there && !self.jobs[job].is_ended() {
+                self.crash(job);
+                self.end(job);
+            }
+        }
+    }
+
     /// Returns what running jobs rely on, besides what snapshots need.
     pub(crate) fn held(&self) -> impl Iterator<Item = &String> {
         self.jobs.iter().flat_map(|job| self.held_by(job))
