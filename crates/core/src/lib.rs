@@ -16,6 +16,7 @@ pub mod layout;
 pub mod location;
 pub mod metadata;
 pub mod names;
+pub mod oiv;
 mod path_table;
 pub mod plan;
 pub mod policy;

@@ -231,8 +231,9 @@ fn parse(line: &str, columns: Columns, format: Format) -> Result<Entry, String> 
     }
     let field = |at: usize| fields.get(at).copied().unwrap_or_default();
     let time = |name: &str, at: usize| {
-        latest(field(at), format.minutes_ahead)
-            .ok_or_else(|| format!("`{}` in {name} is not a time like 2026-11-23 18:00", field(at).escape_debug()))
+        latest(field(at), format.minutes_ahead).ok_or_else(|| {
+            format!("`{}` in {name} is not a time like 2026-11-23 18:00", field(at).escape_debug())
+        })
     };
     let block_size: u64 = number("PreferredBlockSize", field(columns.block_size))?;
     let length = number("FileSize", field(columns.length))?;
