@@ -124,7 +124,9 @@ pub fn read_stream<R: io::Read>(
 ) -> Result<Content, ReadError> {
     let scanner = RefCell::new(UuidScanner::default());
     let open = || {
-        scanner.borrow_mut().reset();
+        // The last pass may be one that breaks off where a dialect does not fit; one of them came to the end. So what
+        // any of them saw counts.
+        scanner.borrow_mut().next_input();
         open().map(|reader| Scanned { reader, scanner: &scanner })
     };
     let mut collector = ContentCollector::new(metadata);

@@ -26,9 +26,10 @@ pub struct UuidScanner {
 const SETTLE_AT: usize = 1 << 16;
 
 impl UuidScanner {
-    /// Forgets everything.
-    pub fn reset(&mut self) {
-        *self = Self::default();
+    /// Starts with other bytes, keeping what was found.
+    pub fn next_input(&mut self) {
+        self.run = 0;
+        self.dashes = 0;
     }
 
     /// Takes the next bytes.
