@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use chksweep_core::visible;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -28,7 +29,7 @@ pub(crate) fn start(format: LogFormat, verbosity: i16, printer: &Printer) {
     let filter = EnvFilter::new(format!("{others},{own}"));
     let logger = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(Lines { printer: printer.clone() })
+        .with_writer(Lines { printer: printer.clone(), format })
         .with_ansi(false);
     // A second start, as in tests of one process, keeps the first.
     match format {
@@ -41,6 +42,7 @@ pub(crate) fn start(format: LogFormat, verbosity: i16, printer: &Printer) {
 #[derive(Clone, Debug)]
 struct Lines {
     printer: Printer,
+    format: LogFormat,
 }
 
 impl<'a> MakeWriter<'a> for Lines {
@@ -55,7 +57,11 @@ impl Write for Lines {
     /// Takes a whole event, as the formatter hands it over.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
-        let line = escaped(text.trim_end_matches('\n')).into_owned();
+        let text = text.trim_end_matches('\n');
+        let line = match self.format {
+            LogFormat::Text => escaped(text),
+            LogFormat::Json => visible::escaped_json(text),
+        };
         self.printer.bars().suspend(|| writeln!(io::stderr().lock(), "{line}"))?;
         Ok(event.len())
     }

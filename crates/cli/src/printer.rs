@@ -3,16 +3,17 @@
 //! Nothing here can fail a run: a reader that went away (a closed pipe) is success, and a stderr that cannot be
 //! written to is nobody's loss.
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
+use chksweep_core::visible;
 use clap::builder::styling::{AnsiColor, Effects, Style};
 use indicatif::MultiProgress;
 use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
+
+pub(crate) use chksweep_core::visible::escaped;
 
 /// The form of results on stdout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +100,7 @@ impl Printer {
             return Ok(());
         }
         self.text(|out| {
-            serde_json::to_writer(&mut *out, document)?;
+            visible::write_json(&mut *out, document)?;
             out.write_all(b"\n")
         })
     }
@@ -173,7 +174,7 @@ impl Printer {
                 object.insert("exitCode".to_owned(), exit.into());
             }
         }
-        self.line(&line.to_string());
+        self.line(&visible::escaped_json(&line.to_string()));
     }
 
     fn line(&self, text: &str) {
@@ -203,33 +204,5 @@ fn settled(written: io::Result<()>) -> Outcome<()> {
             Err(Failure::new(Exit::Failed, anyhow::Error::new(error).context("writing to stdout")))
         }
         Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-/// Returns text with control characters as `\xHH`: a path may hold what would move the cursor of a terminal.
-pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if c.is_control() {
-            // Writing to a String cannot fail.
-            write!(out, "\\x{:02X}", u32::from(c)).ok();
-        } else {
-            out.push(c);
-        }
-    }
-    Cow::Owned(out)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn control_characters_do_not_reach_the_terminal() {
-        assert_eq!(escaped("/a/\u{1b}[2Jb\n"), "/a/\\x1B[2Jb\\x0A");
-        assert_eq!(escaped("/a/ä b"), "/a/ä b");
     }
 }

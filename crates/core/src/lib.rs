@@ -22,6 +22,7 @@ pub mod plan;
 pub mod policy;
 pub mod time;
 pub mod uuid_scan;
+pub mod visible;
 
 pub use content::{Content, FileRef, FileSet, Kind};
 pub use equivalence::{AliasError, Equivalence};

@@ -13,7 +13,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use chksweep_core::plan::{Look, Looks, OwnMove, Problem};
-use chksweep_core::{Equivalence, Location};
+use chksweep_core::{Equivalence, Location, visible};
 use chksweep_store::{ErrorKind, MutateStore, ReadStore, StoreError};
 use sha2::{Digest as _, Sha256};
 
@@ -93,7 +93,7 @@ fn ignored(path: &str, why: &str) -> (Looks, Option<Problem>) {
 ///
 /// When the file cannot be written; the last record is then still there.
 pub fn save_local(path: &Path, looks: &Looks) -> io::Result<()> {
-    let bytes = serde_json::to_vec(looks)?;
+    let bytes = visible::json(looks)?;
     let directory = path.parent().unwrap_or_else(|| Path::new("."));
     state::make_for(path)?;
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
@@ -117,7 +117,7 @@ pub fn save_local(path: &Path, looks: &Looks) -> io::Result<()> {
 ///
 /// What the store says; which of the two records is there is then unknown.
 pub async fn save_stored(store: &dyn MutateStore, root: &Location, looks: &Looks) -> Result<(), StoreError> {
-    let bytes = serde_json::to_vec(looks).unwrap_or_default();
+    let bytes = visible::json(looks).unwrap_or_default();
     own::make_own(store, &own::own_directory(root)).await?;
     store.replace(&stored_path(root), &bytes).await
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use chksweep_core::policy::DeadJob;
-use chksweep_core::{Location, Timestamp};
+use chksweep_core::{Location, Timestamp, visible};
 use chksweep_store::{ReadStore, StoreError};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
@@ -124,7 +124,7 @@ pub(crate) async fn runs_of(
 
 /// Writes the short record of a run under each of its roots that a store was opened for.
 pub(crate) async fn write(stores: &MutateStores, record: &RunRecord) -> Result<(), StoreError> {
-    let content = serde_json::to_vec(record).unwrap_or_default();
+    let content = visible::json(record).unwrap_or_default();
     for root in &record.roots {
         stores.of(&root.0)?.replace(&own::end_file(&root.0, &record.run_id), &content).await?;
     }

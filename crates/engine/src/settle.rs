@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use chksweep_core::Location;
+use chksweep_core::{Location, visible};
 use chksweep_store::{MutateStore, StoreError};
 use tokio::time::Instant;
 
@@ -84,7 +84,7 @@ async fn settle_one(run: &mut Run, root: &Location, earlier: &str) -> Result<(),
         record.interrupted = end.interrupted;
     }
     // Under this root only: its copies under others are settled with what lies there.
-    let content = serde_json::to_vec(&record).unwrap_or_default();
+    let content = visible::json(&record).unwrap_or_default();
     store.replace(&own::end_file(root, earlier), &content).await.map_err(RunError::Store)
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chksweep_core::Location;
+use chksweep_core::{Location, visible};
 use chksweep_store::{Appender, StoreError};
 
 use super::record::{Line, Record};
@@ -116,7 +116,7 @@ impl Journal {
         let mut bytes = Vec::new();
         for record in records {
             let line = Line { record, prev: std::mem::take(&mut self.prev) };
-            let line = summed(serde_json::to_vec(&line).map_err(JournalError::Json)?);
+            let line = summed(visible::json(&line).map_err(JournalError::Json)?);
             self.prev = digest_of(&line);
             bytes.extend_from_slice(&line);
         }

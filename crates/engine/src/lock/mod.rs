@@ -26,7 +26,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chksweep_core::{Age, Location, Timestamp, layout};
+use chksweep_core::{Age, Location, Timestamp, layout, visible};
 use chksweep_store::{EntryKind, ErrorKind, ReadStore, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -159,7 +159,7 @@ impl Lock {
     ///
     /// `Held` where another run is at it, with all taken so far released.
     pub async fn acquire(request: LockRequest<'_>) -> Result<Self, LockError> {
-        let content = serde_json::to_vec(&request.holder).unwrap_or_default();
+        let content = visible::json(&request.holder).unwrap_or_default();
         let mut held: Vec<Location> = Vec::new();
         let places = places(request.stores, request.roots).await.map_err(LockError::Store)?;
         for root in places {
