@@ -18,7 +18,7 @@ mod whole;
 
 pub use error::PipelineError;
 pub use look::{Look, Planned, dry_run, look, new_run_id, plan, remember};
-pub use planfile::{PlanContents, check_place, read_plan_file, write_plan_file};
+pub use planfile::{PlanContents, check_place, read_plan, read_plan_file, write_plan_file};
 pub use replan::Replanner;
 pub use scope::{Clock, Scope, Surroundings, When};
 pub use session::{Begin, Purged, Purging, Session, Standing, Swept, Who};

@@ -1,7 +1,7 @@
 //! Writes a plan file, whole or not at all, and reads one.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -120,13 +120,23 @@ fn write_lines<W: Write>(
 ///
 /// When it cannot be read, is no plan file, was edited or cut short, or is of another schema.
 pub fn read_plan_file(path: &Path, keep: impl FnMut(&Entry) -> bool) -> Result<PlanFile, PipelineError> {
-    read_file(path, keep).map_err(|source| PipelineError::ReadPlan { path: path.to_owned(), source })
+    let input = File::open(path).map_err(PlanFileError::Io);
+    input
+        .and_then(|file| read_plan(BufReader::new(file), keep))
+        .map_err(|source| PipelineError::ReadPlan { path: path.to_owned(), source })
 }
 
-fn read_file(path: &Path, keep: impl FnMut(&Entry) -> bool) -> Result<PlanFile, PlanFileError> {
-    let mut input = BufReader::new(File::open(path).map_err(PlanFileError::Io)?);
+/// Reads what stands in a plan file, compressed or not: those entries that `keep` wants.
+///
+/// # Errors
+///
+/// As [`read_plan_file`].
+pub fn read_plan(
+    mut input: impl BufRead,
+    keep: impl FnMut(&Entry) -> bool,
+) -> Result<PlanFile, PlanFileError> {
     let is_compressed = input.fill_buf().map_err(PlanFileError::Io)?.starts_with(&ZSTD_MAGIC);
-    let input: Box<dyn Read> = if is_compressed {
+    let input: Box<dyn Read + '_> = if is_compressed {
         Box::new(zstd::Decoder::with_buffer(input).map_err(PlanFileError::Io)?)
     } else {
         Box::new(input)

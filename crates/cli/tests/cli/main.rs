@@ -4,6 +4,7 @@ mod check;
 mod commands;
 mod deps;
 mod help;
+mod hostile;
 mod plan;
 mod planted;
 mod sandbox;

@@ -8,6 +8,7 @@
     reason = "a test"
 )]
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -74,9 +75,9 @@ impl Sandbox {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the binary goes by the clock of this machine")]
-    pub(crate) fn age(&self, relative: &str, hours_ago: u64) {
+    pub(crate) fn age(&self, relative: impl AsRef<Path>, hours_ago: u64) {
         let time = SystemTime::now() - Duration::from_hours(hours_ago);
-        File::open(self.path(relative)).unwrap().set_modified(time).unwrap();
+        File::open(self.path("").join(relative)).unwrap().set_modified(time).unwrap();
     }
 
     pub(crate) fn exists(&self, relative: &str) -> bool {
@@ -97,7 +98,7 @@ impl Sandbox {
         tree
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chksweep"));
         command.env_clear().env("HOME", self.path("home")).env("USER", "tester").current_dir(self.path(""));
         command.args(arguments);

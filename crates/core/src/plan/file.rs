@@ -19,6 +19,7 @@ use crate::ids::JobId;
 use crate::location::Location;
 use crate::policy::Policy;
 use crate::time::Timestamp;
+use crate::visible;
 
 /// The version of the plan file that this program writes, and the only one that it reads.
 pub const SCHEMA: u32 = 1;
@@ -99,7 +100,7 @@ struct EntryLine {
     tree: Option<String>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(tag = "record", rename_all = "lowercase")]
 enum Line {
     Header(Box<Header>),
@@ -107,11 +108,51 @@ enum Line {
     Summary(Box<SummaryLine>),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct SummaryLine {
     #[serde(flatten)]
     summary: Summary,
     sha256: String,
+}
+
+/// Which line it is. Read first, and the rest once it is known what it must hold: to read a tagged or flattened
+/// object in one go is to keep all of it, in many times its size, whatever it holds.
+#[derive(Deserialize)]
+struct Tag {
+    record: Record,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Record {
+    Header,
+    Entry,
+    Summary,
+}
+
+#[derive(Deserialize)]
+struct SchemaTag {
+    schema: u64,
+}
+
+#[derive(Deserialize)]
+struct DigestTag {
+    sha256: String,
+}
+
+impl Line {
+    fn parse(bytes: &[u8]) -> serde_json::Result<Self> {
+        let tag: Tag = serde_json::from_slice(bytes)?;
+        Ok(match tag.record {
+            Record::Header => Self::Header(serde_json::from_slice(bytes)?),
+            Record::Entry => Self::Entry(serde_json::from_slice(bytes)?),
+            Record::Summary => {
+                let summary = serde_json::from_slice(bytes)?;
+                let DigestTag { sha256 } = serde_json::from_slice(bytes)?;
+                Self::Summary(Box::new(SummaryLine { summary, sha256 }))
+            }
+        })
+    }
 }
 
 impl From<&Entry> for EntryLine {
@@ -146,6 +187,10 @@ impl EntryLine {
         };
         let path =
             Location::from_printed(&bytes).ok_or_else(|| format!("`{}` is not a location", self.path))?;
+        if path.to_string() != self.path || self.path_base64.is_some() != std::str::from_utf8(&bytes).is_err()
+        {
+            return Err(format!("`{}` is not how the path in pathBase64 is printed", self.path));
+        }
         let tree = match self.tree {
             Some(hex) => Some(u128::from_str_radix(&hex, 16).map_err(|error| format!("tree: {error}"))?),
             None => None,
@@ -208,7 +253,7 @@ impl<W: Write> PlanFileWriter<W> {
 
     fn write(&mut self, line: &Line) -> io::Result<()> {
         self.line.clear();
-        serde_json::to_writer(&mut self.line, line)?;
+        visible::write_json(&mut self.line, line)?;
         self.line.push(b'\n');
         self.digest.update(&self.line);
         self.out.write_all(&self.line)
@@ -329,18 +374,14 @@ impl<R: BufRead> PlanFileReader<R> {
         if self.line == 1 {
             self.check_schema()?;
         }
-        serde_json::from_slice(&self.buffer).map(Some).map_err(|error| self.error(&error.to_string()))
+        Line::parse(&self.buffer).map(Some).map_err(|error| self.error(&error.to_string()))
     }
 
     /// Another schema may differ in any field: it is told from the number alone.
     fn check_schema(&self) -> Result<(), PlanFileError> {
-        let value: serde_json::Value = serde_json::from_slice(&self.buffer)
-            .map_err(|error| self.error(&format!("not a plan file ({error})")))?;
-        match value.get("schema").and_then(serde_json::Value::as_u64) {
-            Some(found) if found != u64::from(SCHEMA) => Err(PlanFileError::Schema { found }),
-            Some(_) => Ok(()),
-            None => Err(self.error("no schema: is this a plan file?")),
-        }
+        let SchemaTag { schema } = serde_json::from_slice(&self.buffer)
+            .map_err(|error| self.error(&format!("no schema: is this a plan file? ({error})")))?;
+        if schema == u64::from(SCHEMA) { Ok(()) } else { Err(PlanFileError::Schema { found: schema }) }
     }
 
     fn error(&self, message: &str) -> PlanFileError {

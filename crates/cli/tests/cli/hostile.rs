@@ -1,0 +1,480 @@
+//! Metadata and names that somebody made to do harm: to be swept more than is dead, to write to the terminal of who
+//! looks, to take all memory. Each is compared with the same tree without them.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use chksweep_core::plan::{Decision, Entry, PlanFile, PlanFileWriter};
+use chksweep_core::{Location, visible};
+use chksweep_pipeline::read_plan_file;
+use chksweep_testkit::metadata_writer::{MetadataWriter, OperatorHandle, Stream, Text};
+
+use crate::sandbox::{JOB, Sandbox};
+
+const NAMED: &str = "11111111-1111-4111-8111-111111111111";
+const LEFT: &str = "22222222-2222-4222-8222-222222222222";
+const OWN: &str = "33333333-3333-4333-8333-333333333333";
+
+/// What moves the cursor, sets the title, ends the line, turns what follows, or is no text at all.
+const NASTY: [&[u8]; 9] = [
+    b"\x1b[31mred",
+    b"\x1b]0;title\x07",
+    b"\xc2\x9b31m",
+    b"line\nsecond",
+    b"return\rover",
+    "\u{202e}gnp.exe".as_bytes(),
+    "\u{2028}separated\u{200b}".as_bytes(),
+    b"not-utf8-\xff\xfe\x1b[2J",
+    b"\x08\x7f\x01",
+];
+
+const DOCUMENTED: [i32; 11] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 130];
+
+/// The metadata of checkpoint 2 of [`Sandbox::with_job`], to be added to.
+fn metadata(sandbox: &Sandbox) -> MetadataWriter {
+    let shared = format!("file://{}/r/{JOB}/shared/{NAMED}", sandbox.path("").display());
+    MetadataWriter::v4(2).checkpoint().operator([7; 16]).subtask(0).file(shared, 1000).relative(OWN, 300)
+}
+
+/// A tree whose checkpoint 2 also says what `add` adds.
+fn with_metadata(add: impl FnOnce(MetadataWriter) -> MetadataWriter) -> Sandbox {
+    let sandbox = Sandbox::with_job();
+    with_bytes(&sandbox, &add(metadata(&sandbox)).bytes());
+    sandbox
+}
+
+/// Checkpoint 0, of the same operator, is there so that the abandoned checkpoint 1 is known to be overtaken.
+fn with_bytes(sandbox: &Sandbox, bytes: &[u8]) {
+    let earlier = MetadataWriter::v4(0).checkpoint().operator([7; 16]).bytes();
+    sandbox.put(&format!("r/{JOB}/chk-0/_metadata"), &earlier, 120);
+    sandbox.put(&format!("r/{JOB}/chk-2/_metadata"), bytes, 50);
+    sandbox.age(&format!("r/{JOB}/chk-2"), 50);
+}
+
+/// The bytes of a name as they stand in metadata, even where they are no text.
+fn raw(bytes: &[u8]) -> Text {
+    std::str::from_utf8(bytes).map_or_else(|_| Text(bytes.to_vec()), Text::from)
+}
+
+/// What a plan sweeps, as paths relative to the sandbox; a directory with all below it.
+fn swept(sandbox: &Sandbox) -> BTreeSet<String> {
+    let output = sandbox.output(&["plan", "r", "-o", "plan.jsonl", "--max-sweep-ratio=1"]);
+    let code = output.status.code().unwrap();
+    assert!([0, 3, 4].contains(&code), "{code}: {}", String::from_utf8_lossy(&output.stderr));
+    let home = format!("file://{}/", sandbox.path("").display());
+    let text = fs::read_to_string(sandbox.path("plan.jsonl")).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    lines
+        .filter(|line| line["decision"] == "sweep")
+        .map(|line| line["path"].as_str().unwrap().strip_prefix(&home).expect("below the sandbox").to_owned())
+        .collect()
+}
+
+#[track_caller]
+fn assert_harmless(what: &str, output: &Output) {
+    let code = output.status.code();
+    for (name, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
+        assert_clean(&format!("{what}: {name}"), bytes);
+        let text = String::from_utf8_lossy(bytes);
+        assert!(!text.contains("panicked") && !text.contains("report it"), "{what}: {text}");
+    }
+    assert!(code.is_some_and(|code| DOCUMENTED.contains(&code)), "{what}: {code:?}");
+}
+
+/// No control character but the line end, nothing else that is hidden, and text.
+#[track_caller]
+fn assert_clean(what: &str, bytes: &[u8]) {
+    let text = std::str::from_utf8(bytes).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let hidden = text.chars().find(|c| *c != '\n' && visible::is_hidden(*c));
+    assert_eq!(hidden, None, "{what}: {text:?}");
+}
+
+fn files_below(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files_below(&path, found) } else { found.push(path) }
+    }
+}
+
+#[test]
+fn handles_that_point_elsewhere_never_widen_what_is_swept() {
+    let harmless = swept(&with_metadata(|metadata| metadata));
+    assert!(harmless.len() > 1, "{harmless:?}");
+    let long = "x/".repeat(20_000);
+    let names: [&str; 17] = [
+        "..",
+        ".",
+        "a/../../b",
+        "../../../../../../../../etc/passwd",
+        "../shared/",
+        "../../../outside",
+        "/etc/passwd",
+        "file:///",
+        "file:///etc/passwd",
+        "file://host/etc/passwd",
+        "hdfs://other:8020/flink/shared/x",
+        "s3://bucket/x",
+        "no-scheme",
+        "file:///%2e%2e/%2e%2e/x",
+        "\\..\\..\\x",
+        "viewfs:///",
+        &long,
+    ];
+    for name in names {
+        let everywhere: [fn(MetadataWriter, &str) -> MetadataWriter; 4] = [
+            |metadata, name| metadata.relative(name, 1),
+            |metadata, name| metadata.file(name, 1),
+            |metadata, name| metadata.operator_state(Stream::segment(name, 0, i64::MAX)),
+            |metadata, name| metadata.managed_operator(OperatorHandle::empty_merging(name, name)),
+        ];
+        for (kind, add) in everywhere.into_iter().enumerate() {
+            let found = swept(&with_metadata(|metadata| add(metadata, name)));
+            assert!(found.is_subset(&harmless), "{} as {kind}: {found:?}", name.get(..40).unwrap_or(name));
+        }
+        let sandbox = with_metadata(|metadata| {
+            everywhere.into_iter().fold(metadata, |metadata, add| add(metadata, name))
+        });
+        sandbox.put("outside/precious", b"mine", 9999);
+        let output = sandbox.output(&["run", "--execute", "--max-sweep-ratio=1", "r"]);
+        assert_harmless(name, &output);
+        let kept = [
+            "outside/precious".to_owned(),
+            format!("r/{JOB}/shared/{NAMED}"),
+            format!("r/{JOB}/chk-2/{OWN}"),
+            format!("r/{JOB}/chk-2/_metadata"),
+        ];
+        assert!(kept.iter().all(|kept| sandbox.exists(kept)), "{name}: {kept:?}");
+    }
+}
+
+#[test]
+fn a_path_that_leads_back_into_the_root_keeps_what_it_names() {
+    let sandbox = Sandbox::new();
+    let job = format!("file://{}/r/{JOB}", sandbox.path("").display());
+    for name in [
+        format!("../shared/{LEFT}"),
+        format!("./../chk-2/..//shared/./{LEFT}"),
+        format!("{job}/chk-1/../shared/{LEFT}"),
+        format!("{job}/../{JOB}/shared//{LEFT}/"),
+    ] {
+        for relative in [true, false] {
+            let sandbox = with_metadata(|metadata| {
+                if relative { metadata.relative(name.as_str(), 1) } else { metadata.file(name.as_str(), 1) }
+            });
+            let left = format!("r/{JOB}/shared/{LEFT}");
+            assert!(!swept(&sandbox).contains(&left), "{name}");
+        }
+    }
+}
+
+/// A tree with such names in its metadata and on the disk, in places where they are kept, swept and skipped.
+fn nasty_tree() -> Sandbox {
+    let sandbox = with_metadata(|metadata| {
+        NASTY.iter().fold(metadata.named("op\u{1b}[31m", "uid\n\u{202e}"), |metadata, name| {
+            let shared = [b"hdfs://ns/r/shared/", *name].concat();
+            metadata.relative(raw(name), 1).file(raw(&shared), 1)
+        })
+    });
+    let job = sandbox.path(&format!("r/{JOB}"));
+    for name in NASTY {
+        let name = OsStr::from_bytes(name);
+        for directory in ["shared", "chk-1", "taskowned", "", ".."] {
+            fs::write(job.join(directory).join(name), b"1").unwrap();
+        }
+        fs::create_dir_all(sandbox.path("r").join("deep").join(name).join(name)).unwrap();
+    }
+    let mut all = Vec::new();
+    files_below(&sandbox.path("r"), &mut all);
+    for path in all.iter().filter(|path| path.file_name().unwrap() != "_metadata") {
+        sandbox.age(path, 99);
+    }
+    for directory in ["chk-1", "shared", "taskowned", ""] {
+        sandbox.age(&format!("r/{JOB}/{directory}"), 50);
+    }
+    sandbox
+}
+
+fn words(words: &[&str]) -> Vec<OsString> {
+    words.iter().map(OsString::from).collect()
+}
+
+#[test]
+fn no_command_writes_what_a_name_hides() {
+    let sandbox = nasty_tree();
+    let mut commands: Vec<Vec<OsString>> = Vec::new();
+    let chk = format!("r/{JOB}/chk-2");
+    for command in [
+        &["deps", &chk][..],
+        &["deps", "--files", &chk],
+        &["inspect", &chk],
+        &["jobs", "r"],
+        &["plan", "r"],
+        &["plan", "--all", "r"],
+        &["plan", "--all", "r", "-o", "plan.jsonl"],
+        &["run", "r"],
+        &["check", "r"],
+        &["pins", "r"],
+        &["explain", &chk],
+    ] {
+        commands.push(words(command));
+    }
+    for name in NASTY {
+        for directory in ["shared", "chk-1", "chk-2", "gone"] {
+            let path = sandbox.path(&format!("r/{JOB}/{directory}")).join(OsStr::from_bytes(name));
+            commands.push(vec!["explain".into(), path.clone().into()]);
+            commands.push(vec!["deps".into(), path.clone().into()]);
+            commands.push(vec!["inspect".into(), path.into()]);
+        }
+        commands.push(vec!["plan".into(), OsStr::from_bytes(name).to_owned()]);
+        let pinned = sandbox.path(&format!("r/{JOB}/shared")).join(OsStr::from_bytes(name));
+        commands.push(vec!["pin".into(), pinned.into()]);
+    }
+    commands.push(words(&["pins", "r"]));
+    commands.push(words(&["run", "--execute", "--max-sweep-ratio=1", "r"]));
+    commands.push(words(&["quarantine", "list", "r"]));
+    commands.push(words(&["quarantine", "restore", "r", "--all", "--yes"]));
+    let before = sandbox.tree("r");
+    for command in commands {
+        for more in [&[][..], &["--format=json"], &["-vv"], &["--format=json", "--log-format=json", "-vv"]] {
+            if command[0] == "run"
+                && command.len() > 2
+                && !more.is_empty()
+                && more != ["--format=json", "--log-format=json", "-vv"]
+            {
+                continue;
+            }
+            let mut all = command.clone();
+            all.extend(words(more));
+            let what = format!("{all:?}");
+            let output = sandbox.command(&all).output().unwrap();
+            assert_harmless(&what, &output);
+            if more.contains(&"--format=json") && !output.stdout.is_empty() {
+                serde_json::from_slice::<serde_json::Value>(&output.stdout).expect(&what);
+            }
+            if more.contains(&"--log-format=json") {
+                for line in String::from_utf8(output.stderr).unwrap().lines() {
+                    serde_json::from_str::<serde_json::Value>(line)
+                        .unwrap_or_else(|error| panic!("{what}: {error}: {line}"));
+                }
+            }
+        }
+    }
+    assert_eq!(sandbox.tree("r"), before, "what was swept is back");
+    let mut written = Vec::new();
+    files_below(&sandbox.path("home"), &mut written);
+    files_below(&sandbox.path("r/.chksweep"), &mut written);
+    written.push(sandbox.path("plan.jsonl"));
+    assert!(written.len() > 5, "{written:?}");
+    // Pins are the names themselves, a line each, as whoever pinned them typed them.
+    written.retain(|file| *file != sandbox.path("r/.chksweep/pins"));
+    for file in written {
+        let mut bytes = fs::read(&file).unwrap();
+        if file.extension().is_some_and(|extension| extension == "zst") {
+            bytes = zstd::decode_all(bytes.as_slice()).unwrap();
+        }
+        assert_clean(&file.display().to_string(), &bytes);
+    }
+}
+
+/// Runs the binary with so little memory that a count believed would end it.
+fn with_little_memory(sandbox: &Sandbox, kib: u32, arguments: &[&str]) -> Output {
+    let mut command = Command::new("sh");
+    command.env_clear().env("HOME", sandbox.path("home")).env("USER", "tester").current_dir(sandbox.path(""));
+    command
+        .arg("-c")
+        .arg(format!("ulimit -v {kib} && exec \"$@\""))
+        .arg("sh")
+        .arg(env!("CARGO_BIN_EXE_chksweep"));
+    command.args(arguments).output().unwrap()
+}
+
+/// A `_metadata` of version 4 up to and with the count of its operators; what follows comes from `rest`.
+fn by_hand(operators: i32, rest: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    bytes.extend_from_slice(&[0x49, 0x60, 0x67, 0x2D]);
+    bytes.extend_from_slice(&4_i32.to_be_bytes());
+    bytes.extend_from_slice(&2_i64.to_be_bytes());
+    bytes.push(0); // no properties
+    bytes.extend_from_slice(&0_i32.to_be_bytes()); // no states of hooks
+    bytes.extend_from_slice(&operators.to_be_bytes());
+    bytes.extend(rest.concat());
+    bytes
+}
+
+#[test]
+fn counts_that_lie_take_no_memory_and_hold_everything_back() {
+    let billion = 1_000_000_000_i32.to_be_bytes();
+    let one = 1_i32.to_be_bytes();
+    let zero = 0_i32.to_be_bytes();
+    let operator: &[&[u8]] = &[&[7; 16], &one, &one, &[0]];
+    let subtasks: Vec<&[u8]> = operator.iter().copied().chain([&billion[..]]).collect();
+    // One subtask, whose managed operator state is a list of so many states, or of one with so many offsets.
+    let states: Vec<&[u8]> = operator.iter().copied().chain([&one, &zero, &[4][..], &billion]).collect();
+    let lies: [(&str, Vec<u8>); 6] = [
+        ("operators", by_hand(1_000_000_000, &[&[0; 180]])),
+        ("all operators", by_hand(i32::MAX, &[&[0; 180]])),
+        ("less than none", by_hand(-1, &[&[0; 180]])),
+        ("subtasks", by_hand(1, &[&subtasks.concat(), &[0; 100]])),
+        ("states", by_hand(1, &[&states.concat(), &[0; 100]])),
+        ("offsets", {
+            let offsets: Vec<i64> = vec![0; 8];
+            let keyed = Stream::KeyGroups { start: 0, offsets, stream: Box::new(Stream::Absent) };
+            let bytes = MetadataWriter::v4(2).checkpoint().operator([7; 16]).subtask(0);
+            let mut bytes = bytes.operator_state(keyed).bytes();
+            let at = bytes.windows(4).rposition(|window| window == 8_i32.to_be_bytes()).unwrap();
+            bytes[at..at + 4].copy_from_slice(&billion);
+            bytes
+        }),
+    ];
+    for (what, bytes) in lies {
+        let sandbox = Sandbox::with_job();
+        with_bytes(&sandbox, &bytes);
+        let before = sandbox.tree("r");
+        let chk = format!("r/{JOB}/chk-2");
+        for command in [
+            &["run", "--execute", "--max-sweep-ratio=1", "r"][..],
+            &["plan", "r"],
+            &["deps", &chk],
+            &["inspect", &chk],
+            &["jobs", "r"],
+        ] {
+            let output = with_little_memory(&sandbox, 1_000_000, command);
+            assert_harmless(&format!("{what}: {command:?}"), &output);
+            let told = format!(
+                "{}{}",
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            );
+            assert_eq!(output.status.code(), Some(4), "{what}: {command:?}: {told}");
+            assert!(told.contains("offset"), "{what}: {command:?}: {told}");
+        }
+        assert_eq!(sandbox.tree("r"), before, "{what}");
+    }
+}
+
+#[test]
+fn state_nested_without_end_is_refused_without_a_crash() {
+    for (depth, exit) in [(900, 0), (1_100, 4), (200_000, 4)] {
+        let sandbox = Sandbox::with_job();
+        let stream = |depth| {
+            let empty = Stream::relative(OWN, 300);
+            (0..depth).fold(empty, |stream, _| Stream::KeyGroups {
+                start: 0,
+                offsets: Vec::new(),
+                stream: Box::new(stream),
+            })
+        };
+        // The writer would end its own stack: what lies between is put in by hand.
+        let shallow = |depth| metadata(&sandbox).operator_state(stream(depth)).bytes();
+        let (one, two) = (shallow(1), shallow(2));
+        let at = one.iter().zip(&two).position(|(a, b)| a != b).unwrap();
+        let level = two[at..at + two.len() - one.len()].to_vec();
+        let bytes = [&one[..at], &level.repeat(depth - 1), &one[at..]].concat();
+        if depth < 1_000 {
+            assert_eq!(bytes, shallow(depth));
+        }
+        with_bytes(&sandbox, &bytes);
+        let output =
+            with_little_memory(&sandbox, 1_000_000, &["run", "--execute", "--max-sweep-ratio=1", "r"]);
+        assert_harmless(&format!("{depth}"), &output);
+        assert_eq!(output.status.code(), Some(exit), "{depth}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(sandbox.exists(&format!("r/{JOB}/shared/{LEFT}")), exit == 4, "{depth}");
+        assert!(sandbox.exists(&format!("r/{JOB}/chk-2/{OWN}")), "{depth}");
+    }
+}
+
+/// Rewrites a plan file with an edit, and a digest that fits.
+fn forge(path: &Path, edit: impl FnOnce(&mut PlanFile)) {
+    let mut plan = read_plan_file(path, |_| true).unwrap();
+    edit(&mut plan);
+    let mut writer = PlanFileWriter::new(Vec::new(), &plan.header).unwrap();
+    for entry in &plan.entries {
+        writer.entry(entry).unwrap();
+    }
+    fs::write(path, writer.finish(&plan.summary).unwrap().1).unwrap();
+}
+
+#[test]
+fn a_forged_plan_sweeps_no_more_than_a_plan_of_today() {
+    let named = format!("r/{JOB}/shared/{NAMED}");
+    for target in
+        ["outside/precious", &named, "r", &format!("r/{JOB}"), "r/../outside/precious", "r/.chksweep"]
+    {
+        let sandbox = with_metadata(|metadata| metadata);
+        sandbox.put("outside/precious", b"mine", 9999);
+        assert!(!swept(&sandbox).is_empty());
+        let location = format!("file://{}/{target}", sandbox.path("").display());
+        forge(&sandbox.path("plan.jsonl"), |plan| {
+            let sweep =
+                plan.entries.iter().find(|entry| entry.verdict.decision() == Decision::Sweep).unwrap();
+            let entry = Entry { path: Location::from_printed(location.as_bytes()).unwrap(), ..sweep.clone() };
+            plan.entries.push(entry);
+            plan.entries.sort_by(|a, b| a.path.cmp(&b.path));
+            plan.entries.dedup_by(|a, b| a.path == b.path);
+        });
+        let output = sandbox.output(&["apply", "plan.jsonl", "--yes"]);
+        assert_harmless(target, &output);
+        for kept in ["outside/precious", &named, &format!("r/{JOB}/chk-2/{OWN}")] {
+            assert!(sandbox.exists(kept), "{target}: {kept}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+}
+
+#[test]
+fn a_plan_whose_two_spellings_of_a_path_differ_is_refused() {
+    let sandbox = with_metadata(|metadata| metadata);
+    swept(&sandbox);
+    let text = fs::read_to_string(sandbox.path("plan.jsonl")).unwrap();
+    let (before, entry) = text.split_at(text.find("\"record\":\"entry\"").unwrap());
+    let two = "\"pathBase64\":\"ZmlsZTovLy9ldGMvcGFzc3dk\",\"path\":";
+    let other = format!("{before}{}", entry.replacen("\"path\":", two, 1));
+    assert_ne!(other, text);
+    fs::write(sandbox.path("plan.jsonl"), other).unwrap();
+    let output = sandbox.output(&["apply", "plan.jsonl", "--yes"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("is not how the path in pathBase64 is printed"), "{stderr}");
+    assert_eq!(output.status.code(), Some(8));
+}
+
+#[test]
+fn a_plan_file_that_unpacks_without_end_takes_no_memory_without_end() {
+    let header = "{\"record\":\"header\",\"schema\":1,\"metadata\":[";
+    let many = "[],".repeat(1 << 20);
+    let sandbox = with_metadata(|metadata| metadata);
+    let mut encoder = zstd::Encoder::new(fs::File::create(sandbox.path("bomb.zst")).unwrap(), 1).unwrap();
+    encoder.write_all(header.as_bytes()).unwrap();
+    for _ in 0..100 {
+        encoder.write_all(many.as_bytes()).unwrap();
+    }
+    encoder.finish().unwrap();
+    let output = with_little_memory(&sandbox, 1_500_000, &["apply", "bomb.zst", "--yes"]);
+    assert_harmless("bomb", &output);
+    assert_eq!(output.status.code(), Some(8), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_link_in_the_place_of_the_lock_or_the_pins_is_not_written_through() {
+    for name in ["lock", "pins"] {
+        let sandbox = with_metadata(|metadata| metadata);
+        sandbox.put("precious", b"mine", 0);
+        fs::create_dir(sandbox.path("r/.chksweep")).unwrap();
+        fs::set_permissions(sandbox.path("r/.chksweep"), fs::Permissions::from_mode(0o700)).unwrap();
+        symlink(sandbox.path("precious"), sandbox.path(&format!("r/.chksweep/{name}"))).unwrap();
+        for command in
+            [&["pin", &format!("r/{JOB}/chk-2")][..], &["run", "--execute", "--max-sweep-ratio=1", "r"]]
+        {
+            let output = sandbox.output(command);
+            assert_harmless(&format!("{name}: {command:?}"), &output);
+            assert_eq!(fs::read(sandbox.path("precious")).unwrap(), b"mine", "{name}: {command:?}");
+        }
+        assert!(fs::symlink_metadata(sandbox.path("precious")).unwrap().is_file());
+    }
+}
