@@ -79,13 +79,28 @@ impl HadoopConfig {
             let property = RawProperty { value: value.clone(), origin: Origin::CommandLine, is_final: true };
             site.properties.insert(site::current_name(key.trim()).to_owned(), property);
         }
+        Ok(Self { directory, ..Self::expanded(site, environment) })
+    }
+
+    /// Reads one site file from its text, as if it stood at `path`: that is what its includes go by.
+    ///
+    /// # Errors
+    ///
+    /// When it, or a file that it includes, cannot be read or is broken.
+    pub fn from_text(path: &Path, text: &str, environment: &Environment<'_>) -> Result<Self, ConfigError> {
+        let mut site = SiteFiles::default();
+        site.take(path, text, &mut Vec::new())?;
+        Ok(Self::expanded(site, environment))
+    }
+
+    fn expanded(site: SiteFiles, environment: &Environment<'_>) -> Self {
         let expanded = |raw: &RawProperty| Property {
             raw: raw.value.clone(),
             value: expand::expand(&raw.value, &site.properties, environment),
             origin: raw.origin.clone(),
         };
         let properties = site.properties.iter().map(|(key, raw)| (key.clone(), expanded(raw))).collect();
-        Ok(Self { directory, files: site.files, properties })
+        Self { directory: None, files: site.files, properties }
     }
 
     /// Returns the directory that was read, if one was named.

@@ -12,6 +12,9 @@ const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 /// How deeply files may include files; a circle ends here too, but is named before.
 const MAX_INCLUDES: usize = 16;
 
+/// How many files may be included in all: each may include the next twice.
+const MAX_FILES: usize = 256;
+
 /// Old names of properties that this program reads, and what Hadoop calls them now.
 const DEPRECATED: [(&str, &str); 3] = [
     ("fs.default.name", "fs.defaultFS"),
@@ -49,8 +52,17 @@ impl SiteFiles {
     }
 
     fn read_one(&mut self, path: &Path, chain: &mut Vec<PathBuf>) -> Result<(), ConfigError> {
-        let text = text_of(path)?;
-        let root = xml::parse(path, &text)?;
+        self.take(path, &text_of(path)?, chain)
+    }
+
+    /// Takes what stands in a file over what was read before.
+    pub(super) fn take(
+        &mut self,
+        path: &Path,
+        text: &str,
+        chain: &mut Vec<PathBuf>,
+    ) -> Result<(), ConfigError> {
+        let root = xml::parse(path, text)?;
         self.files.push(path.to_owned());
         if root.name != "configuration" {
             let message = format!("the outermost element is <{}>, not <configuration>", root.name);
@@ -108,6 +120,9 @@ impl SiteFiles {
         let path =
             chain.last().and_then(|file| file.parent()).map_or(relative.to_owned(), |dir| dir.join(relative));
         if path.try_exists().unwrap_or(true) {
+            if self.files.len() >= MAX_FILES {
+                return Err(broken(chain, format!("more than {MAX_FILES} files are included")));
+            }
             if chain.contains(&path) || chain.len() >= MAX_INCLUDES {
                 return Err(broken(chain, format!("`{href}` is included in a circle")));
             }
@@ -125,7 +140,11 @@ impl SiteFiles {
 
 fn text_of(path: &Path) -> Result<String, ConfigError> {
     let failed = |source| ConfigError::Read { path: path.to_owned(), source };
-    let length = std::fs::metadata(path).map_err(failed)?.len();
+    let there = std::fs::metadata(path).map_err(failed)?;
+    if !there.is_file() {
+        return Err(failed(std::io::Error::other("it is not a regular file")));
+    }
+    let length = there.len();
     if length > MAX_FILE_BYTES {
         let message = format!("{length} bytes are more than a site file may have ({MAX_FILE_BYTES})");
         return Err(ConfigError::Xml { path: path.to_owned(), line: 1, message });

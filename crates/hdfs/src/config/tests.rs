@@ -209,10 +209,33 @@ mod files {
         let (_dir, error) = error_of(&[("core-site.xml", &"<configuration>".repeat(100_000))]);
         assert!(error.contains("nested more than 64 deep"), "{error}");
     }
+
+    #[test]
+    fn an_element_with_attributes_without_end_is_refused() {
+        let attributes: String = (0..1_000_000).map(|at| format!(" a{at}=''")).collect();
+        let (_dir, error) = error_of(&[("core-site.xml", &format!("<configuration{attributes}/>"))]);
+        assert!(error.ends_with("core-site.xml:1: <configuration> has more than 64 attributes"), "{error}");
+    }
 }
 
 mod includes {
     use super::*;
+
+    #[test]
+    fn a_device_is_not_read_to_its_end() {
+        let (_dir, _) = error_of(&[("core-site.xml", &including("<xi:include href=\"/dev/zero\"/>"))]);
+    }
+
+    #[test]
+    fn files_that_include_the_next_twice_do_not_multiply() {
+        let twice = |next: usize| including(&format!("<xi:include href=\"{next}.xml\"/>").repeat(2));
+        let files: Vec<(String, String)> = (1..15).map(|at| (format!("{at}.xml"), twice(at + 1))).collect();
+        let mut all: Vec<(&str, &str)> = files.iter().map(|(name, text)| (&**name, &**text)).collect();
+        let first = twice(1);
+        all.extend([("core-site.xml", &*first), ("15.xml", "a=1")]);
+        let (_dir, error) = error_of(&all);
+        assert!(error.ends_with("more than 256 files are included"), "{error}");
+    }
 
     fn including(body: &str) -> String {
         format!("<configuration xmlns:xi=\"http://www.w3.org/2001/XInclude\">\n{body}\n</configuration>")

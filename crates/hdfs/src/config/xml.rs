@@ -10,6 +10,9 @@ use super::error::ConfigError;
 /// How deeply elements may nest. Site files need four levels, and one more pair for each include.
 const MAX_DEPTH: usize = 64;
 
+/// How many attributes an element may have. Site files need one; each is compared with all before it.
+const MAX_ATTRIBUTES: usize = 64;
+
 /// An element: its name without a prefix, its attributes, the text directly in it, and its children.
 #[derive(Debug, Default)]
 pub(super) struct Element {
@@ -90,6 +93,9 @@ impl Parser {
         let mut element = Element { name, line, ..Element::default() };
         for attribute in start.attributes() {
             let attribute = attribute.map_err(|error| error.to_string())?;
+            if element.attributes.len() >= MAX_ATTRIBUTES {
+                return Err(format!("<{}> has more than {MAX_ATTRIBUTES} attributes", element.name));
+            }
             let value =
                 attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|error| error.to_string())?;
             element.attributes.push((attribute.key.local_name().into_inner().to_owned(), value.into_owned()));
