@@ -4,7 +4,9 @@
 //! through them on stable Rust.
 
 pub mod draw;
+pub mod hadoop;
 pub mod metadata;
+pub mod plan;
 
 /// What a target does with an input; it panics where something does not hold.
 pub type Target = fn(&[u8]);
@@ -14,4 +16,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("parse", metadata::parse),
     ("chunked", metadata::chunked),
     ("write_read", metadata::write_read),
+    ("plan_read", plan::plan_read),
+    ("plan_write", plan::plan_write),
+    ("oiv", hadoop::oiv),
+    ("xml", hadoop::xml),
 ];
