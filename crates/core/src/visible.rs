@@ -77,7 +77,7 @@ pub fn json(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Compact JSON. What must be escaped in JSON, serde_json escapes by itself; this adds what should not be seen.
+/// Compact JSON. What must be escaped in JSON, `serde_json` escapes by itself; this adds what should not be seen.
 struct Visible;
 
 impl Formatter for Visible {

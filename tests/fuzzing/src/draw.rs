@@ -28,9 +28,14 @@ impl<'a> Draw<'a> {
         usize::from(self.byte()) % end
     }
 
+    /// Returns one of two.
+    pub fn coin(&mut self) -> bool {
+        self.byte() & 1 == 1
+    }
+
     /// Returns `make`, or nothing.
     pub fn option<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
-        (self.byte() % 2 == 1).then(|| make(self))
+        self.coin().then(|| make(self))
     }
 
     /// Returns up to 255 bytes.

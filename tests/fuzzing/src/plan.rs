@@ -125,7 +125,7 @@ fn header(draw: &mut Draw<'_>) -> Header {
 }
 
 fn policy(draw: &mut Draw<'_>) -> Policy {
-    if draw.byte() % 2 == 0 {
+    if !draw.coin() {
         return Policy::default();
     }
     let count = |draw: &mut Draw<'_>| u32::try_from(draw.number(4)).unwrap();
@@ -133,7 +133,7 @@ fn policy(draw: &mut Draw<'_>) -> Policy {
         min_age: age(draw),
         frontier_slack: age(draw),
         quiescent_after: age(draw),
-        trust_quiescence: draw.byte() % 2 == 0,
+        trust_quiescence: draw.coin(),
         dead_jobs: list(draw, |draw| match draw.below(2) {
             0 => DeadJob::Id(job(draw)),
             _ => DeadJob::Path(draw.text()),
@@ -150,16 +150,16 @@ fn policy(draw: &mut Draw<'_>) -> Policy {
             savepoint_keep_last: None,
             savepoint_keep_within: None,
             expire_jobs_after: draw.option(age),
-            one_job: draw.byte() % 2 == 0,
+            one_job: draw.coin(),
         }),
-        incomplete_savepoints: draw.byte() % 2 == 0,
-        unreadable: if draw.byte() % 2 == 0 { OnUnreadable::Block } else { OnUnreadable::Isolate },
+        incomplete_savepoints: draw.coin(),
+        unreadable: if draw.coin() { OnUnreadable::Isolate } else { OnUnreadable::Block },
         accept_unreadable: list(draw, |draw| AcceptedUnreadable {
             path: draw.text(),
             bytes: draw.number(8),
             mtime: time(draw),
         }),
-        no_ha: draw.byte() % 2 == 0,
+        no_ha: draw.coin(),
         max_dangling: ratio(draw),
         jobs: list(draw, job),
         brakes: Brakes { max_sweep_ratio: ratio(draw), ..Brakes::default() },
@@ -190,7 +190,7 @@ fn summary(draw: &mut Draw<'_>) -> Summary {
                 checkpoint_id: time(draw).0,
                 mtime: time(draw),
             }),
-            state: draw.option(|draw| if draw.byte() % 2 == 0 { JobState::Dead } else { JobState::Living }),
+            state: draw.option(|draw| if draw.coin() { JobState::Living } else { JobState::Dead }),
             last_activity: draw.option(time),
             decisions: all_totals(draw),
         }),
@@ -200,7 +200,7 @@ fn summary(draw: &mut Draw<'_>) -> Summary {
             bytes: draw.number(8),
         }),
         problems: list(draw, |draw| Problem {
-            severity: if draw.byte() % 2 == 0 { Severity::Warning } else { Severity::Error },
+            severity: if draw.coin() { Severity::Error } else { Severity::Warning },
             code: draw.text(),
             path: draw.option(Draw::text),
             message: draw.text(),
@@ -221,7 +221,7 @@ fn entry(draw: &mut Draw<'_>) -> Entry {
     Entry {
         verdict: draw.option(time).map_or(Verdict::new(own), |until| Verdict::until(own, until)),
         path: Location::from_printed(root.as_bytes()).unwrap().child(draw.bytes()),
-        kind: if draw.byte() % 2 == 0 { EntryKind::File } else { EntryKind::Directory },
+        kind: if draw.coin() { EntryKind::Directory } else { EntryKind::File },
         totals: totals(draw),
         modified: time(draw),
         job: draw.option(job),

@@ -3,6 +3,7 @@
 mod check;
 mod commands;
 mod deps;
+mod forged;
 mod help;
 mod hostile;
 mod plan;

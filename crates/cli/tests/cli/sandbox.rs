@@ -74,10 +74,14 @@ impl Sandbox {
         self.age(relative, hours_ago);
     }
 
+    pub(crate) fn age(&self, relative: &str, hours_ago: u64) {
+        Self::age_path(&self.path(relative), hours_ago);
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the binary goes by the clock of this machine")]
-    pub(crate) fn age(&self, relative: impl AsRef<Path>, hours_ago: u64) {
+    pub(crate) fn age_path(path: &Path, hours_ago: u64) {
         let time = SystemTime::now() - Duration::from_hours(hours_ago);
-        File::open(self.path("").join(relative)).unwrap().set_modified(time).unwrap();
+        File::open(path).unwrap().set_modified(time).unwrap();
     }
 
     pub(crate) fn exists(&self, relative: &str) -> bool {
