@@ -62,7 +62,7 @@ impl Write for Lines {
             LogFormat::Text => escaped(text),
             LogFormat::Json => visible::escaped_json(text),
         };
-        self.printer.bars().suspend(|| writeln!(io::stderr().lock(), "{line}"))?;
+        self.printer.aside(|| writeln!(io::stderr().lock(), "{line}"))?;
         Ok(event.len())
     }
 

@@ -3,6 +3,7 @@
 //! Nothing here can fail a run: a reader that went away (a closed pipe) is success, and a stderr that cannot be
 //! written to is nobody's loss.
 
+use std::cell::Cell;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use chksweep_core::visible;
@@ -86,9 +87,24 @@ impl Printer {
         &self.bars
     }
 
+    /// Writes while the progress bars stand aside. A log line that comes up while a result is being written is written
+    /// at once: the bars stand aside already, and asking them again would wait for ever.
+    pub(crate) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        thread_local! { static ASIDE: Cell<bool> = const { Cell::new(false) } }
+        if ASIDE.get() {
+            return write();
+        }
+        self.bars.suspend(|| {
+            ASIDE.set(true);
+            let written = write();
+            ASIDE.set(false);
+            written
+        })
+    }
+
     /// Writes a result for people.
     pub(crate) fn text(&self, render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Outcome<()> {
-        self.bars.suspend(|| {
+        self.aside(|| {
             let mut out = BufWriter::new(io::stdout().lock());
             settled(render(&mut out).and_then(|()| out.flush()))
         })
@@ -178,7 +194,7 @@ impl Printer {
     }
 
     fn line(&self, text: &str) {
-        self.bars.suspend(|| {
+        self.aside(|| {
             // A stderr that cannot be written to is nobody's loss.
             writeln!(io::stderr().lock(), "{text}").ok();
         });
@@ -186,7 +202,7 @@ impl Printer {
 
     /// Asks on the terminal, and returns what was typed.
     pub(crate) fn ask(&self, question: &str) -> io::Result<String> {
-        self.bars.suspend(|| {
+        self.aside(|| {
             let mut err = io::stderr().lock();
             write!(err, "{}", escaped(question))?;
             err.flush()

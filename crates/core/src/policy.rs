@@ -171,3 +171,16 @@ impl Default for Policy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The last bit of it was lost.
+    #[test]
+    fn a_share_is_read_from_a_plan_as_it_was_written() {
+        let policy = Policy { max_dangling: 1.446_298_008_029_680_9e-307, ..Policy::default() };
+        let text = serde_json::to_string(&policy).unwrap();
+        assert_eq!(serde_json::from_str::<Policy>(&text).unwrap(), policy);
+    }
+}

@@ -280,3 +280,12 @@ fn a_name_node_that_cannot_be_reached_does_not_keep_others_from_being_read() {
     let output = sandbox.output(&["deps", "--format", "json", nowhere, &chk]);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
 }
+
+/// The log line waited for the result, and the result for the log line.
+#[test]
+fn a_log_line_in_the_middle_of_a_result_does_not_wait_for_ever() {
+    let sandbox = Sandbox::with_job();
+    let text = sandbox.run(&["deps", &format!("r/{JOB}/chk-2"), "-vv"]);
+    assert!(text.starts_with("exit 0") && text.contains("Parsed 1 dependencies:"), "{text}");
+    assert!(text.contains("DEBUG"), "{text}");
+}
