@@ -10,7 +10,6 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use chksweep_core::visible;
 use chksweep_testkit::metadata_writer::{MetadataWriter, OperatorHandle, Stream, Text};
 
 use crate::sandbox::{JOB, Sandbox};
@@ -80,11 +79,18 @@ pub(crate) fn assert_harmless(what: &str, output: &Output) {
     assert!(code.is_some_and(|code| DOCUMENTED.contains(&code)), "{what}: {code:?}");
 }
 
+/// Said here once more, so that a program that forgets one is not asked which there are.
+fn hides(c: char) -> bool {
+    c != '\n'
+        && (c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+}
+
 /// No control character but the line end, nothing else that is hidden, and text.
 #[track_caller]
 fn assert_clean(what: &str, bytes: &[u8]) {
     let text = std::str::from_utf8(bytes).unwrap_or_else(|error| panic!("{what}: {error}"));
-    let hidden = text.chars().find(|c| *c != '\n' && visible::is_hidden(*c));
+    let hidden = text.chars().find(|c| hides(*c));
     assert_eq!(hidden, None, "{what}: {text:?}");
 }
 
@@ -273,20 +279,62 @@ fn no_command_writes_what_a_name_hides() {
     files_below(&sandbox.path("r/.chksweep"), &mut written);
     // Pins are the names themselves, a line each, as whoever pinned them typed them.
     written.retain(|file| *file != sandbox.path("r/.chksweep/pins"));
+    written.retain(|file| !file.components().any(|part| part.as_os_str() == "quarantine"));
     assert!(written.len() > 5, "{written:?}");
-    let mut told = BTreeSet::new();
-    for file in written {
-        let mut bytes = fs::read(&file).unwrap();
-        if file.extension().is_some_and(|extension| extension == "zst") {
-            bytes = zstd::decode_all(bytes.as_slice()).unwrap();
-        }
-        assert_clean(&file.display().to_string(), &bytes);
-        if String::from_utf8(bytes).unwrap().contains("\\u202egnp.exe") {
-            told.insert(file.parent().unwrap().file_name().unwrap().to_owned());
-        }
+    let texts: Vec<String> = written.iter().map(|file| text_of(file)).collect();
+    assert!(texts.iter().any(|text| text.contains("\\u202egnp.exe")), "a plan shows it");
+}
+
+/// Returns the text of a file of ours, which hides nothing.
+fn text_of(file: &Path) -> String {
+    let mut bytes = fs::read(file).unwrap();
+    if file.extension().is_some_and(|extension| extension == "zst") {
+        bytes = zstd::decode_all(bytes.as_slice()).unwrap();
     }
-    for directory in ["runs", "plans"] {
-        assert!(told.contains(OsStr::new(directory)), "{directory}: {told:?}");
+    assert_clean(&file.display().to_string(), &bytes);
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn a_root_with_such_a_name_is_swept_without_writing_it() {
+    for name in NASTY {
+        let sandbox = Sandbox::with_job();
+        let metadata = MetadataWriter::v4(2).checkpoint().operator([7; 16]).subtask(0);
+        with_bytes(
+            &sandbox,
+            &metadata.relative(format!("../shared/{NAMED}"), 1000).relative(OWN, 300).bytes(),
+        );
+        let root = sandbox.path("").join(OsStr::from_bytes(name));
+        fs::rename(sandbox.path("r"), &root).unwrap();
+        let what = format!("{:?}", OsStr::from_bytes(name));
+        for more in [
+            &["run"][..],
+            &["run", "--execute", "--log-format=json", "--format=json", "-vv"],
+            &["quarantine", "list"],
+        ] {
+            let mut command = words(more);
+            command.push(root.clone().into());
+            if more.len() > 2 {
+                command.push("--max-sweep-ratio=1".into());
+            }
+            let output = sandbox.command(&command).output().unwrap();
+            assert_harmless(&what, &output);
+            let code = output.status.code();
+            assert!(
+                [Some(0), Some(3)].contains(&code),
+                "{what}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        let job = root.join(JOB);
+        assert!(!job.join("shared").join(LEFT).exists(), "{what} is swept");
+        assert!(job.join("shared").join(NAMED).exists() && job.join("chk-2").join(OWN).exists(), "{what}");
+        let mut written = Vec::new();
+        files_below(&sandbox.path("home"), &mut written);
+        files_below(&root.join(".chksweep"), &mut written);
+        written.retain(|file| !file.components().any(|part| part.as_os_str() == "quarantine"));
+        let texts: Vec<String> = written.iter().map(|file| text_of(file)).collect();
+        assert!(texts.iter().any(|text| text.contains("intent")), "{what}: {written:?}");
     }
 }
 
