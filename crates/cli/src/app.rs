@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chksweep_engine::collect::Limits;
 use chksweep_pipeline::{Clock, Surroundings};
@@ -18,6 +19,9 @@ use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::settings::{Group, Settings, Typed};
 use crate::signals::Stop;
+
+/// How long threads that still work are waited for at the end; those that only close connections need milliseconds.
+const THREADS_END_WITHIN: Duration = Duration::from_secs(2);
 
 /// What every command has.
 #[derive(Clone, Debug)]
@@ -100,8 +104,10 @@ fn run(cli: Cli, panicked: &Panicked) -> (Printer, Outcome) {
     let command = AssertUnwindSafe(commands::call(cli.command, &context)).catch_unwind();
     let ended = runtime.block_on(Box::pin(command));
     context.progress.finish();
-    // A call that hangs must not keep the program: every state it can leave behind is a consistent one.
-    runtime.shutdown_background();
+    // Threads that are still closing connections end first: the Kerberos library, loaded at run time, aborts the
+    // process where it is used after `exit` has begun. A call that hangs does not keep the program for longer: every
+    // state that it can leave behind is a consistent one.
+    runtime.shutdown_timeout(THREADS_END_WITHIN);
     let outcome = ended.unwrap_or_else(|_| Err(bug(&panicked.take().unwrap_or_default())));
     (printer, outcome)
 }
