@@ -98,11 +98,13 @@ fn garbage(world: &World) -> Vec<String> {
     for (_, snapshot) in world.model.there() {
         needed.extend(world.model.files_of(snapshot));
     }
-    // A directory of file merging goes whole or not at all.
-    let mut kept: Vec<String> =
-        world.model.there().flat_map(|(_, snapshot)| snapshot.directories.clone()).collect();
+    // A directory of file merging goes whole or not at all, and stays where a snapshot names what was in it.
     let directory = |path: &str| path.rsplit_once('/').map_or(String::new(), |(dir, _)| dir.to_owned());
-    kept.extend(needed.iter().map(|path| directory(path)).filter(|dir| dir.contains("/job_")));
+    let mut kept: BTreeSet<String> = BTreeSet::new();
+    for (_, snapshot) in world.model.there() {
+        kept.extend(snapshot.directories.iter().cloned());
+        kept.extend(snapshot.needs.iter().map(|path| directory(path)).filter(|dir| dir.contains("/job_")));
+    }
     let is_own = |path: &String| {
         path.contains("/.Trash/") || path.contains("/.chksweep/") && !path.contains("/quarantine/")
     };
