@@ -305,7 +305,7 @@ fn users(input: &PlanInput<'_>, map: &Map, snapshots: &[Snapshot<'_>], naming: &
     let mut users = vec![Users::default(); map.job_directories.len()];
     for (snapshot, touched) in snapshots.iter().zip(&naming.touched) {
         let owner = owner_of(input, map, snapshot);
-        for at in touched.iter().filter_map(|directory| map.owner(*directory)) {
+        for at in touched.iter().flat_map(|directory| owners(input, map, *directory)) {
             let (Some(used), Some(directory)) = (users.get_mut(at), map.job_directories.get(at)) else {
                 continue;
             };
@@ -327,6 +327,20 @@ fn users(input: &PlanInput<'_>, map: &Map, snapshots: &[Snapshot<'_>], naming: &
         }
     }
     users
+}
+
+/// Returns the job directories that a directory lies in, the innermost first. A job without a level of its own has its
+/// changelog below one all the same, which lies in its job directory like a job of its own: who uses that uses both.
+fn owners<'a>(
+    input: &PlanInput<'a>,
+    map: &'a Map,
+    directory: DirectoryId,
+) -> impl Iterator<Item = JobDirectoryIndex> + use<'a> {
+    let inventory = input.inventory;
+    std::iter::successors(map.owner(directory), move |at| {
+        let job = map.job_directories.get(*at)?;
+        inventory.directory(job.directory).parent.and_then(|parent| map.owner(parent))
+    })
 }
 
 /// Returns whether a snapshot without a job of its own lies in this very job directory: a savepoint there.

@@ -69,6 +69,24 @@ fn a_dead_user_of_a_dead_job_s_files_holds_nothing() {
     assert_eq!(used_by(format!("{}/gone", common::ROOT)).dead(B).rule(&log()), Rule::JobNotDead);
 }
 
+/// A job without a level of its own: its checkpoints lie right in `cp`, its changelog in `cp/ID/dstl` all the same.
+#[test]
+fn who_uses_the_changelog_below_a_job_directory_uses_that_job_directory() {
+    let owned = format!("cp/taskowned/{}", uuid(6));
+    let named = format!("cp/{A}/dstl/{}", uuid(7));
+    let with = |names: &[&str]| {
+        let world = World::new().file(&owned, 30).file(&named, 30).dir("cp/shared", 30);
+        let world = world.metadata("cp/chk-7/_metadata", 20, &[]).policy(|policy| {
+            policy.dead_jobs = vec![DeadJob::Path(format!("{}/cp", common::ROOT))];
+        });
+        world.metadata_of("hdfs://elsewhere/flink/chk-9/_metadata", 2, names, |file| {
+            file.place = Place::Reference;
+        })
+    };
+    assert_eq!(with(&[]).rule(&owned), Rule::UnreferencedRunningState);
+    assert_eq!(with(&[&named]).rule(&owned), Rule::JobNotDead);
+}
+
 #[test]
 fn a_savepoint_among_a_job_s_own_directories_is_no_user_of_it() {
     let inside = silent().metadata("$A/savepoint-aaaaaa-000000000001/_metadata", 20, &["$A/shared/x"]);
