@@ -7,6 +7,7 @@ use chksweep_core::plan::Rule;
 
 use crate::flink::World;
 use crate::history::History;
+use crate::model::Snapshot;
 use crate::oracle::files_of;
 use crate::sweeper::{End, Wish};
 
@@ -72,9 +73,16 @@ impl History {
             let job = path.split("/dstl/").next().unwrap_or_default();
             path.contains("/dstl/") && !hub.world.memory.exists(format!("{job}/shared"))
         };
+        // Operator state that Flink deleted, and then crashed before the rest, can never be searched for what it named.
+        let is_broken = |snapshot: &Snapshot| {
+            let model = &hub.world.model;
+            snapshot.needs.difference(&snapshot.committable).any(|path| !model.files.contains_key(path))
+        };
+        let unsearched = hub.world.model.there().any(|(_, snapshot)| is_broken(snapshot));
         let is_hopeless = |path: &String| {
             let rule = rule(path);
             rule.contains("JobNotDead") && (undead || is_alone(path))
+                || rule.contains("JobNotDead") && path.contains("/taskowned/") && unsearched
                 || rule.contains("UnknownName") && path.contains("/chk-")
                 || rule.contains("NamedDirectory") && has_namesakes
         };
