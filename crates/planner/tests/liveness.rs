@@ -4,6 +4,7 @@
 
 mod common;
 
+use chksweep_core::OperatorId;
 use chksweep_core::plan::{OperatorStateSearch, Place, Rule};
 use chksweep_core::policy::DeadJob;
 use chksweep_testkit::world::uuid;
@@ -116,13 +117,43 @@ fn a_savepoint_whose_operator_state_was_not_searched_holds_the_job_in_its_name()
     let with = |digits: &str| {
         let savepoint = format!("savepoint-{digits}-000000000001/_metadata");
         let world = silent().file(&owned, 30).dead(A);
-        world.metadata_of(&savepoint, 20, &[], |file| file.operator_state = OperatorStateSearch::NotSearched)
+        world.metadata_of(&savepoint, 20, &[], |file| {
+            file.operator_state = OperatorStateSearch::NotSearched;
+            file.content.as_mut().unwrap().operators = vec![OperatorId([9; 16])];
+        })
     };
     assert_eq!(with("bbbbbb").rule(&owned), Rule::UnreferencedRunningState);
     assert_eq!(with("aaaaaa").rule(&owned), Rule::JobNotDead);
     // Nobody's, as far as is known: it may name anything.
     assert_eq!(with("cccccc").rule(&owned), Rule::JobNotDead);
     assert_eq!(with("000000").rule(&owned), Rule::JobNotDead);
+}
+
+/// A sink's buffers go on inside operator state when another job is restored from the checkpoint, whose handles may name
+/// nothing of where they come from; only that it has the same operator tells.
+#[test]
+fn a_job_that_may_have_taken_buffers_over_holds_them_until_it_was_searched() {
+    let owned = format!("$A/taskowned/{}", uuid(6));
+    let with = |world: World, operators: &[u8], version: i32, search: OperatorStateSearch| {
+        let world = world.metadata_of("$B/chk-2/_metadata", 20, &[], |file| {
+            let content = file.content.as_mut().unwrap();
+            content.operators = operators.iter().map(|id| OperatorId([*id; 16])).collect();
+            content.version = version;
+            file.operator_state = search;
+        });
+        world.file(&owned, 30).dead(A).rule(&owned)
+    };
+    let not = OperatorStateSearch::NotSearched;
+    let searched = OperatorStateSearch::Searched { found: Vec::new() };
+    assert_eq!(with(silent(), &[1, 9], 4, not.clone()), Rule::JobNotDead);
+    assert_eq!(with(silent(), &[1, 9], 4, searched), Rule::UnreferencedRunningState);
+    assert_eq!(with(silent(), &[8, 9], 4, not.clone()), Rule::UnreferencedRunningState);
+    // Its operators are not known.
+    assert_eq!(with(silent(), &[], 4, not.clone()), Rule::JobNotDead);
+    assert_eq!(with(silent(), &[8, 9], 1, not.clone()), Rule::JobNotDead);
+    // Those of the job that wrote the buffers are not known: no metadata of it is left.
+    let bare = || World::new().dir("$A/shared", 30);
+    assert_eq!(with(bare(), &[8, 9], 4, not), Rule::JobNotDead);
 }
 
 /// Six zeros are what every savepoint of a job with a fixed id has in its name.

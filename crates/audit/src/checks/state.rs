@@ -2,11 +2,12 @@
 //! what it wrote last week.
 
 use chksweep_core::layout::{self, DirectoryName};
-use chksweep_core::plan::{OperatorStateSearch, Rule};
-use chksweep_core::{DirectoryId, JobId, Kind, Timestamp};
+use chksweep_core::plan::{OperatorStateSearch, Place, Rule};
+use chksweep_core::{DirectoryId, JobId, Kind, OperatorId, Timestamp};
 
 use super::place::{is_old_changelog, merged_job};
 use super::{Evidence, refuse_by_directory};
+use crate::fingerprint::tidy;
 use crate::jobs::Owner;
 use crate::report::Report;
 use crate::view::{SweptFile, Zone};
@@ -132,13 +133,47 @@ pub(super) fn check_operator_state_searched(evidence: &Evidence<'_>, report: &mu
 
 fn all_searched(evidence: &Evidence<'_>, directory: DirectoryId) -> bool {
     let Some(job) = evidence.view.area(directory).job else { return false };
+    let unsearched: Vec<&Voice<'_>> =
+        evidence.voices.iter().filter(|voice| holds_unsearched_operator_state(voice)).collect();
+    if unsearched.is_empty() {
+        return true;
+    }
     let namers: Vec<&Owner> =
         evidence.outsiders.of_job(job).iter().map(|metadata| evidence.jobs.owner(*metadata)).collect();
-    evidence
-        .voices
-        .iter()
-        .filter(|voice| holds_unsearched_operator_state(voice))
-        .all(|voice| !may_name_task_owned(evidence, voice, job, &namers))
+    let own = operators_of(evidence, job);
+    unsearched.iter().all(|voice| {
+        let strangers = own.as_ref().is_some_and(|own| are_strangers(own, voice));
+        strangers && !may_name_task_owned(evidence, voice, job, &namers)
+    })
+}
+
+/// Returns the operators in the metadata of a job, sorted. They are not known where there is none, nor where several
+/// jobs may have shared the directory.
+fn operators_of(evidence: &Evidence<'_>, job: usize) -> Option<Vec<OperatorId>> {
+    let id = evidence.jobs.get(job)?.id?;
+    if id == JobId([0; 16]) {
+        return None;
+    }
+    let of_job = |at: usize| matches!(evidence.jobs.owner(at), owner @ Owner::Listed(_) if evidence.jobs.is_same(owner, job));
+    let files = evidence.view.input.metadata.iter().enumerate();
+    let own = files.filter(|(at, file)| file.place == Place::Sweep && of_job(*at));
+    let contents = own.filter_map(|(_, file)| file.content.as_ref().ok());
+    let mut operators: Vec<OperatorId> = contents
+        .filter(|content| content.version > 1)
+        .flat_map(|content| content.operators.clone())
+        .collect();
+    tidy(&mut operators);
+    (!operators.is_empty()).then_some(operators)
+}
+
+/// Whoever came from a job has the operator whose buffers it took over: with none in common, a snapshot knows nothing
+/// of them.
+fn are_strangers(own: &[OperatorId], voice: &Voice<'_>) -> bool {
+    voice.content().is_some_and(|content| {
+        content.version > 1
+            && !content.operators.is_empty()
+            && content.operators.iter().all(|id| own.binary_search(id).is_err())
+    })
 }
 
 fn holds_unsearched_operator_state(voice: &Voice<'_>) -> bool {

@@ -18,9 +18,9 @@
 //!   stream of a task-owned file to one of the two. What quarantined metadata names stays in doubt.
 //!
 //! Relevant are: what lies in the job directory of a file in doubt, or in another directory of the same job id; all
-//! snapshots of a job any of whose metadata names anything under that job directory; and snapshots that cannot be
-//! attributed to another job. Version 1 tells of operators that later versions do not have: never said to have been
-//! searched.
+//! snapshots of a job any of whose metadata names anything under that job directory; snapshots that cannot be
+//! attributed to another job; and whatever has an operator in common with the job that wrote the file, or may have
+//! one. Version 1 tells of operators that later versions do not have: never said to have been searched.
 //!
 //! Opening a file changes its access time, by which others tell whether a snapshot is in use. So each file is looked
 //! at before and after, and a change is reported as ours. On HDFS a second access within the hour leaves no trace:

@@ -23,7 +23,11 @@ fn found(uuids: &[&str]) -> OperatorStateSearch {
 }
 
 fn snapshot(streams: &[Stream]) -> Vec<u8> {
-    let writer = MetadataWriter::v4(1).checkpoint().operator([7; 16]);
+    snapshot_of([7; 16], streams)
+}
+
+fn snapshot_of(operator: [u8; 16], streams: &[Stream]) -> Vec<u8> {
+    let writer = MetadataWriter::v4(1).checkpoint().operator(operator);
     let add = |writer: MetadataWriter, (index, stream): (i32, &Stream)| {
         writer.subtask(index).managed_operator(OperatorHandle::list("wal", stream.clone()))
     };
@@ -183,8 +187,11 @@ async fn what_may_name_a_file_in_doubt_is_searched() {
         "/ck/copies/a".to_owned(),
     ];
     let irrelevant = [job(JOB_C), savepoint("cccccc")];
-    for directory in relevant.iter().chain(&irrelevant) {
-        put_snapshot(&world, directory, &streams);
+    // Those that may not name it have no operator of job A either.
+    let all = relevant.iter().map(|at| (at, [7; 16])).chain(irrelevant.iter().map(|at| (at, [9; 16])));
+    for (directory, operator) in all {
+        let metadata = snapshot_of(operator, &streams);
+        world.memory.put(format!("{directory}/_metadata"), metadata, LONG_AGO);
         put_state(&world, &format!("{directory}/{STATE}"), BUFFER.as_bytes());
     }
     // Job B once restored from job A.
@@ -197,6 +204,34 @@ async fn what_may_name_a_file_in_doubt_is_searched() {
     for directory in &irrelevant {
         let search = search_at(&collected, &world, directory);
         assert_eq!(*search, OperatorStateSearch::NotSearched, "{directory}");
+    }
+}
+
+/// A job that was restored from job A may name its buffers inside operator state and nothing else of it.
+#[tokio::test]
+async fn what_has_an_operator_of_the_job_in_doubt_is_searched() {
+    let directory = format!("/ck/{JOB_C}/chk-1");
+    let other = |world: World| {
+        put_state(&world, &format!("{directory}/{STATE}"), BUFFER.as_bytes());
+        world
+    };
+    let with_the_same = other(world(&[]));
+    put_snapshot(&with_the_same, &directory, &[Stream::relative(STATE, 1)]);
+    let collected = with_the_same.collect().await;
+    assert_eq!(*search_at(&collected, &with_the_same, &directory), found(&[BUFFER]));
+
+    // Which operators the job had is not known: no metadata of it is left, or others may have shared its directory.
+    let nobody = World::new();
+    nobody.put(&format!("/ck/{JOB_A}/taskowned/{BUFFER}"));
+    let zeros = world(&[]);
+    zeros.put(&format!("/ck/{}/taskowned/{ORPHAN}", "0".repeat(32)));
+    zeros.put_metadata(&format!("/ck/{}/chk-1/_metadata", "0".repeat(32)), 1, &[], &[]);
+    for world in [nobody, zeros] {
+        let world = other(world);
+        let metadata = snapshot_of([8; 16], &[Stream::relative(STATE, 1)]);
+        world.memory.put(format!("{directory}/_metadata"), metadata, LONG_AGO);
+        let collected = world.collect().await;
+        assert_eq!(*search_at(&collected, &world, &directory), found(&[BUFFER]));
     }
 }
 

@@ -143,20 +143,26 @@ impl Facts {
 /// Returns for each job directory whether some kept snapshot that may know of files directly in its `taskowned` has
 /// operator state in which their names were not searched for. Goes through snapshots and directories once each, for
 /// there are thousands of both.
+///
+/// A job that was restored from a snapshot takes the buffers of its sinks over inside operator state, and need not name
+/// anything else of where it came from. It has the operator that wrote them; so a snapshot knows nothing of them only
+/// where its operators and those of the job are known, and none is in both.
 fn unsearched(world: &World<'_>) -> Vec<bool> {
     let directories = &world.map.job_directories;
     let by_digits = JobsByDigits::new(world.map);
     let mut unsearched = vec![false; directories.len()];
     let mut jobs: BTreeSet<usize> = BTreeSet::new();
+    let mut operators: BTreeSet<OperatorId> = BTreeSet::new();
     for (snapshot, touched) in world.snapshots.iter().zip(&world.naming.touched) {
         if !snapshot.names || snapshot.file.operator_state != OperatorStateSearch::NotSearched {
             continue;
         }
         match knows_of(world, &by_digits, snapshot) {
-            Some(job) => {
+            Some(job) if tells_operators(snapshot) => {
                 jobs.insert(job);
+                operators.extend(&snapshot.content.operators);
             }
-            None => return vec![true; directories.len()],
+            Some(_) | None => return vec![true; directories.len()],
         }
         for at in touched.iter().filter_map(|directory| world.map.owner(*directory)) {
             if let Some(slot) = unsearched.get_mut(at) {
@@ -164,12 +170,31 @@ fn unsearched(world: &World<'_>) -> Vec<bool> {
             }
         }
     }
-    // A snapshot may belong to the job of the directory, or to one that uses what lies in it.
+    // A snapshot may belong to the job of the directory, to one that uses what lies in it, or to one that came from it.
+    let own = operators_of_jobs(world);
     for (at, (slot, directory)) in unsearched.iter_mut().zip(directories).enumerate() {
-        *slot |=
-            jobs.contains(&directory.job) || world.liveness.users_of(at).any(|user| jobs.contains(&user));
+        let own = own.get(&directory.job).filter(|_| world.map.is_of_one_run(at));
+        *slot |= jobs.contains(&directory.job)
+            || world.liveness.users_of(at).any(|user| jobs.contains(&user))
+            || !jobs.is_empty() && own.is_none_or(|own| own.iter().any(|id| operators.contains(id)));
     }
     unsearched
+}
+
+/// Returns whether all operators are known that a snapshot has. Version 1 tells of others than later ones.
+fn tells_operators(snapshot: &Snapshot<'_>) -> bool {
+    snapshot.content.version > 1 && !snapshot.content.operators.is_empty()
+}
+
+/// Returns the operators of each job of which a snapshot lies in one of its directories.
+fn operators_of_jobs<'a>(world: &World<'a>) -> BTreeMap<usize, BTreeSet<&'a OperatorId>> {
+    let mut known: BTreeMap<usize, BTreeSet<&OperatorId>> = BTreeMap::new();
+    for snapshot in world.snapshots.iter().filter(|snapshot| tells_operators(snapshot)) {
+        if let Some(job) = snapshot.directory.and_then(|directory| world.map.job(directory)) {
+            known.entry(job).or_default().extend(&snapshot.content.operators);
+        }
+    }
+    known
 }
 
 /// Returns the only job that a snapshot may know of. Only its place, or the name of a savepoint, tells one; nothing

@@ -1,10 +1,13 @@
 //! Which task-owned files are in doubt, and which snapshots may name them.
+//!
+//! A snapshot of another job may: one that was restored from the job which wrote them. It need not name anything else
+//! of that job by a handle, so what tells is the operator that has the buffers: both jobs have it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chksweep_core::layout::{self, DirectoryName};
 use chksweep_core::plan::{MetadataFile, Place};
-use chksweep_core::{Content, Equivalence, Inventory, JobId, Location, NameRef, Uuid};
+use chksweep_core::{Content, Equivalence, Inventory, JobId, Location, NameRef, OperatorId, Uuid};
 
 use super::super::passes::KnownMetadata;
 
@@ -18,6 +21,8 @@ pub(super) struct Doubt<'e> {
     related: BTreeSet<Location>,
     /// The ids of all these jobs; nothing when one of them is not known.
     ids: Option<BTreeSet<JobId>>,
+    /// The operators of the jobs whose files are in doubt; nothing when those of one of them are not known.
+    operators: Option<BTreeSet<OperatorId>>,
 }
 
 impl<'e> Doubt<'e> {
@@ -33,7 +38,8 @@ impl<'e> Doubt<'e> {
             }
         }
         files.retain(|_, uuids| !uuids.is_empty());
-        let mut doubt = Self { equivalence, files, related: BTreeSet::new(), ids: Some(BTreeSet::new()) };
+        let (related, ids, operators) = (BTreeSet::new(), Some(BTreeSet::new()), None);
+        let mut doubt = Self { equivalence, files, related, ids, operators };
         for known in metadata {
             let Ok(content) = &known.file.content else { continue };
             if doubt.is_named_by(content) {
@@ -41,6 +47,7 @@ impl<'e> Doubt<'e> {
                 doubt.related.extend(jobs);
             }
         }
+        doubt.operators = doubt.operators_in(metadata);
         doubt.ids = doubt.files.keys().chain(&doubt.related).map(|job| JobId::parse(job.name())).collect();
         doubt
     }
@@ -51,8 +58,38 @@ impl<'e> Doubt<'e> {
         all.into_iter().collect()
     }
 
+    /// Returns the operators in the metadata of all jobs whose files are in doubt. They are not known of a job without
+    /// metadata, nor where several jobs may have shared a directory.
+    fn operators_in(&self, metadata: &[KnownMetadata]) -> Option<BTreeSet<OperatorId>> {
+        let mut known: BTreeMap<JobId, BTreeSet<OperatorId>> = BTreeMap::new();
+        for known_metadata in metadata.iter().filter(|known| known.file.place == Place::Sweep) {
+            let Some(operators) = operators_of(&known_metadata.file) else { continue };
+            for id in self.jobs_of(&known_metadata.file).iter().filter_map(|job| JobId::parse(job.name())) {
+                known.entry(id).or_default().extend(operators);
+            }
+        }
+        let mut all = BTreeSet::new();
+        for job in self.files.keys() {
+            let id = JobId::parse(job.name()).filter(|id| !id.is_zero())?;
+            all.extend(known.get(&id)?);
+        }
+        Some(all)
+    }
+
+    /// Returns whether a snapshot may have an operator whose buffers are in doubt: a job takes them over from where it
+    /// was restored, inside operator state, and need not name anything else there.
+    fn may_have_taken_over(&self, file: &MetadataFile) -> bool {
+        match (&self.operators, operators_of(file)) {
+            (Some(known), Some(operators)) => operators.iter().any(|id| known.contains(id)),
+            (None, _) | (_, None) => true,
+        }
+    }
+
     /// Returns whether a snapshot may name a file in doubt.
     pub(super) fn concerns(&self, file: &MetadataFile) -> bool {
+        if self.may_have_taken_over(file) {
+            return true;
+        }
         if file.content.as_ref().is_ok_and(|content| self.is_named_by(content)) {
             return true;
         }
@@ -116,6 +153,12 @@ impl<'e> Doubt<'e> {
         matches!(&digits, b"000000" | b"ffffff")
             || ids.iter().any(|id| id.to_string().as_bytes().starts_with(&digits))
     }
+}
+
+/// Returns all operators of a snapshot. Version 1 tells of others than later ones.
+fn operators_of(file: &MetadataFile) -> Option<&[OperatorId]> {
+    let content = file.content.as_ref().ok()?;
+    (content.version > 1 && !content.operators.is_empty()).then_some(&content.operators)
 }
 
 fn is_quarantined(file: &MetadataFile) -> bool {
