@@ -82,7 +82,7 @@ impl From<PipelineError> for Failure {
             PipelineError::Collect(error) => Self::new(Exit::Failed, error),
             PipelineError::Plan(error) => Self::new(Exit::Failed, error),
             PipelineError::Actions(error) => Self::new(Exit::Failed, error),
-            PipelineError::Run(error @ RunError::Trust(_)) => {
+            PipelineError::Run(error @ (RunError::Trust(_) | RunError::Newer { .. })) => {
                 Self::new(Exit::Failed, error).context("nothing was changed")
             }
             PipelineError::Run(error) => Self::new(exit_of_run(&error), error),
@@ -108,6 +108,7 @@ const fn exit_of_run(error: &RunError) -> Exit {
         RunError::Lock(LockError::Lost { .. } | LockError::Store(_))
         | RunError::Clock(_)
         | RunError::Trust(_)
+        | RunError::Newer { .. }
         | RunError::Journal(_)
         | RunError::Store(_) => Exit::Failed,
     }
@@ -143,7 +144,9 @@ fn hint_of(error: &PipelineError) -> Option<std::borrow::Cow<'static, str>> {
             PlanFileError::Line { .. } | PlanFileError::Digest { .. } => {
                 Some("make a new one with `chksweep plan -o FILE`")
             }
-            PlanFileError::Schema { .. } => Some("make a new one with this version: `chksweep plan -o FILE`"),
+            PlanFileError::Schema { .. } => Some(
+                "carry it out with the chksweep that made it, or make a new one with this one: `chksweep plan -o FILE`",
+            ),
         },
         PipelineError::PlanPlace { .. } => Some("name a regular file, or one that does not exist"),
         PipelineError::Run(error) => return hint_of_run(error),
@@ -171,6 +174,11 @@ fn hint_of_run(error: &RunError) -> Option<std::borrow::Cow<'static, str>> {
             Some("set the clock of this machine; ages rest on it".into())
         }
         RunError::Trust(trust) => Some(trust_hint(trust).into()),
+        RunError::Newer { .. } => Some(
+            "finish with the newer chksweep, which settles it: `chksweep run --execute` or any other command that \
+             changes something"
+                .into(),
+        ),
         RunError::Lock(LockError::Lost { .. }) | RunError::Journal(_) | RunError::Options(_) => None,
     }
 }

@@ -37,6 +37,8 @@ pub struct QuarantinedRun {
     pub run_id: String,
     /// When the run started; nothing where its record does not tell, which counts as now.
     pub started_at: Option<Timestamp>,
+    /// The schema of its record, where a newer program wrote it: then it is left to that, but for what is named again.
+    pub newer_schema: Option<u32>,
     /// Where it lies: `<root>/.chksweep/quarantine/<run id>`.
     pub location: Location,
     /// The files in it, in no particular order.

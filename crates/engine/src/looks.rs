@@ -3,7 +3,7 @@
 //! A job is quiescent only when an earlier look saw the same tree, so the record can only ever make a job look
 //! dead that is not, if it claims a longer silence than there was. Losing a record, or part of one, only means that
 //! more time has to pass: a record that cannot be read is ignored, and said. Where two records differ, the one
-//! that claims the shorter silence holds.
+//! that claims the shorter silence holds. A record of a newer program is ignored too, and left as it is.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use chksweep_core::plan::{Look, Looks, OwnMove, Problem};
 use chksweep_core::{Equivalence, Location, visible};
 use chksweep_store::{ErrorKind, MutateStore, ReadStore, StoreError};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{own, state, trust};
@@ -23,6 +24,24 @@ use crate::{own, state, trust};
 const LOOKS: &[u8] = b"looks.json";
 /// No record is larger than this.
 const LIMIT: u64 = 256 << 20;
+/// The version of the record that this program writes, and the newest that it reads. The first did not tell it.
+const SCHEMA: u32 = 1;
+
+#[derive(Serialize)]
+struct Written<'a> {
+    schema: u32,
+    #[serde(flatten)]
+    looks: &'a Looks,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Read {
+    #[serde(default, rename = "schema")]
+    _schema: u32,
+    directories: BTreeMap<String, Look>,
+    moves: BTreeMap<String, OwnMove>,
+}
 
 /// Returns where the record for these roots lies on this machine: `<state-dir>/looks/<digest of the roots>.json`.
 /// The same roots in another order or spelling have the same record.
@@ -73,9 +92,29 @@ pub async fn load_stored(store: &dyn ReadStore, root: &Location) -> (Looks, Opti
     }
 }
 
+fn bytes_of(looks: &Looks) -> io::Result<Vec<u8>> {
+    Ok(visible::json(&Written { schema: SCHEMA, looks })?)
+}
+
+/// Returns the schema of a record that is newer than what this program reads.
+fn newer_schema(bytes: &[u8]) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Told {
+        schema: u32,
+    }
+    let told: Told = serde_json::from_slice(bytes).ok()?;
+    (told.schema > SCHEMA).then_some(told.schema)
+}
+
 fn parse(bytes: &[u8], path: &str) -> (Looks, Option<Problem>) {
+    if let Some(schema) = newer_schema(bytes) {
+        let why = format!(
+            "it has schema {schema}, written by a newer chksweep, and this one reads up to {SCHEMA}; it stays as it is"
+        );
+        return ignored(path, &why);
+    }
     match serde_json::from_slice(bytes) {
-        Ok(looks) => (looks, None),
+        Ok(Read { directories, moves, .. }) => (Looks { directories, moves }, None),
         Err(error) => ignored(path, &error.to_string()),
     }
 }
@@ -87,13 +126,16 @@ fn ignored(path: &str, why: &str) -> (Looks, Option<Problem>) {
     (Looks::default(), Some(Problem::warning("looks-ignored", Some(path.to_owned()), message)))
 }
 
-/// Writes the record on this machine, in the place of the last one, for its owner alone.
+/// Writes the record on this machine, in the place of the last one, for its owner alone. One of a newer program stays.
 ///
 /// # Errors
 ///
 /// When the file cannot be written; the last record is then still there.
 pub fn save_local(path: &Path, looks: &Looks) -> io::Result<()> {
-    let bytes = visible::json(looks)?;
+    let bytes = bytes_of(looks)?;
+    if matches!(read_plain_file(path), Ok(Some(there)) if newer_schema(&there).is_some()) {
+        return Ok(());
+    }
     let directory = path.parent().unwrap_or_else(|| Path::new("."));
     state::make_for(path)?;
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
@@ -111,15 +153,21 @@ pub fn save_local(path: &Path, looks: &Looks) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// Writes the record beside a root, in the place of the last one.
+/// Writes the record beside a root, in the place of the last one. One of a newer program stays.
 ///
 /// # Errors
 ///
 /// What the store says; which of the two records is there is then unknown.
 pub async fn save_stored(store: &dyn MutateStore, root: &Location, looks: &Looks) -> Result<(), StoreError> {
-    let bytes = visible::json(looks).unwrap_or_default();
+    let bytes = bytes_of(looks).unwrap_or_default();
+    let path = stored_path(root);
+    match store.read(&path, LIMIT).await {
+        Ok(there) if newer_schema(&there).is_some() => return Ok(()),
+        // What cannot be read cannot be kept either.
+        Ok(_) | Err(_) => {}
+    }
     own::make_own(store, &own::own_directory(root)).await?;
-    store.replace(&stored_path(root), &bytes).await
+    store.replace(&path, &bytes).await
 }
 
 /// Returns the part of a record that concerns one root.

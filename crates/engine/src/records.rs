@@ -11,7 +11,7 @@ use chksweep_store::{ReadStore, StoreError};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
-use crate::journal::{self, Mode, Record, Spot, Start, Totals};
+use crate::journal::{self, First, Mode, Spot, Start, Totals};
 use crate::own;
 use crate::stores::{MutateStores, ReadStores};
 
@@ -179,14 +179,15 @@ async fn read_one(
             Err(error) => return Err(error),
         }
     }
-    let line =
-        if files.journal { first_line(store, &own::journal_file(root, &run)).await? } else { Vec::new() };
-    if let Some(schema) = journal::schema_of(&line).filter(|schema| *schema > journal::SCHEMA) {
-        return Ok(RunRecord::not_understood(&run, schema));
-    }
-    let start = match serde_json::from_slice(&line) {
-        Ok(Record::Start(start)) => Some(*start),
-        Ok(_) | Err(_) => None,
+    let first = if files.journal {
+        journal::first_of(store, &own::journal_file(root, &run)).await?
+    } else {
+        First::Nothing
+    };
+    let start = match first {
+        First::Start(start) => Some(*start),
+        First::Newer(schema) => return Ok(RunRecord::not_understood(&run, schema)),
+        First::Nothing => None,
     };
     Ok(RunRecord::broken_off(&run, start.as_ref(), None))
 }
@@ -199,22 +200,4 @@ fn newer_schema(content: &[u8]) -> Option<u32> {
     }
     let told: Told = serde_json::from_slice(content).ok()?;
     (told.schema > SCHEMA).then_some(told.schema)
-}
-
-/// Reads the first line of a journal, and no further.
-async fn first_line(store: &dyn ReadStore, journal: &Location) -> Result<Vec<u8>, StoreError> {
-    let mut reader = match store.open(journal).await {
-        Ok(reader) => reader,
-        Err(error) if own::is_absent(&error) => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let mut line = Vec::new();
-    while let Some(piece) = reader.next().await? {
-        line.extend_from_slice(&piece);
-        if let Some(length) = line.iter().position(|b| *b == b'\n') {
-            line.truncate(length);
-            break;
-        }
-    }
-    Ok(line)
 }

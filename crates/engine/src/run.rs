@@ -85,6 +85,17 @@ pub enum RunError {
     /// The journal.
     #[error(transparent)]
     Journal(JournalError),
+    /// A run of a newer program was broken off: what it had begun cannot be settled by this one.
+    #[error(
+        "{journal} has schema {schema}, and this chksweep reads up to {SCHEMA}: a run of a newer chksweep was broken \
+         off there, and what it had begun is not settled"
+    )]
+    Newer {
+        /// Its journal.
+        journal: Location,
+        /// Its schema.
+        schema: u32,
+    },
     /// The store, while earlier runs were settled or this one was recorded.
     #[error("reading or writing the records of runs")]
     Store(#[source] StoreError),
@@ -109,7 +120,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// Looks who else may write to what the run goes by, takes the locks, reads the clock, settles what earlier runs left open, and writes START.
+    /// Looks who else may write to what the run goes by, and whether earlier runs can be settled, takes the locks, reads
+    /// the clock, settles what earlier runs left open, and writes START.
     ///
     /// # Errors
     ///
@@ -122,6 +134,7 @@ impl Run {
     ) -> Result<Self, RunError> {
         check(&options)?;
         let there = check_trust(&stores, &options.roots).await?;
+        settle::refuse_newer(&stores, &options.roots).await?;
         let lock = Lock::acquire(LockRequest {
             stores: &stores,
             roots: &options.roots,

@@ -12,10 +12,11 @@ use tokio::time::Instant;
 
 use crate::events::Event;
 use crate::execute::{self, Sight};
-use crate::journal::{self, Contents, Found, IntentPath, Operation, Record, Settled, Spot};
+use crate::journal::{self, Contents, First, Found, IntentPath, Operation, Record, Settled, Spot};
 use crate::own;
 use crate::records::{self, RunRecord};
 use crate::run::{Run, RunError};
+use crate::stores::MutateStores;
 
 /// DataNodes close a file within some heartbeats, where they are alive.
 const TIME_TO_CLOSE: Duration = Duration::from_mins(1);
@@ -35,6 +36,23 @@ pub(crate) async fn settle(run: &mut Run) -> Result<(), RunError> {
     Ok(())
 }
 
+/// Refuses to begin where a run of a newer program was broken off: what it meant to do is not understood, so it cannot
+/// be settled, and nothing is begun on top of it. Asked before the lock, so that the refusal leaves nothing behind.
+pub(crate) async fn refuse_newer(stores: &MutateStores, roots: &[Location]) -> Result<(), RunError> {
+    for root in roots {
+        let store = stores.of(root).map_err(RunError::Store)?;
+        let runs = records::runs_of(store.as_ref(), root).await.map_err(RunError::Store)?;
+        for (earlier, _) in runs.into_iter().filter(|(_, files)| files.journal && !files.end) {
+            let journal = own::journal_file(root, &earlier);
+            let first = journal::first_of(store.as_ref(), &journal).await.map_err(RunError::Store)?;
+            if let First::Newer(schema) = first {
+                return Err(RunError::Newer { journal, schema });
+            }
+        }
+    }
+    Ok(())
+}
+
 async fn settle_one(run: &mut Run, root: &Location, earlier: &str) -> Result<(), RunError> {
     let store = run.stores().of(root).map_err(RunError::Store)?;
     let file = own::journal_file(root, earlier);
@@ -46,11 +64,7 @@ async fn settle_one(run: &mut Run, root: &Location, earlier: &str) -> Result<(),
     }
     let contents = journal::read(store.as_ref(), &file).await.map_err(RunError::Store)?;
     if let Some(schema) = contents.fault.as_ref().and_then(|fault| fault.newer_schema) {
-        // What it means is not known: it stays as it is, for the program that wrote it.
-        let message =
-            format!("the journal {file} has schema {schema}, written by a newer chksweep: it is left alone");
-        run.observer().event(&Event::Loud(message));
-        return Ok(());
+        return Err(RunError::Newer { journal: file, schema });
     }
     if let Some(fault) = &contents.fault {
         let message = format!("the journal {file} does not hold together ({fault}): it was read up to there");

@@ -33,18 +33,28 @@ struct Document {
     records: Vec<Checked>,
 }
 
-/// Checks that each line follows from the one before it, of each file.
+/// Checks that each line follows from the one before it, of each file; all are tried. Files of one run are compared.
 pub(crate) fn verify(files: &[PathBuf], context: &Context) -> Outcome {
     let state_dir = context.settings.state_dir().ok();
-    let mut records = Vec::new();
+    let mut records: Vec<Checked> = Vec::new();
+    let mut failures = Vec::new();
     for file in files {
-        records.push(check(file, state_dir.as_deref())?);
+        match check(file, state_dir.as_deref()).and_then(|record| alike(&records, record)) {
+            Ok(record) => records.push(record),
+            Err(failure) => failures.push(failure),
+        }
     }
     for record in records.iter().filter(|record| !record.verified.ended) {
         context.printer.warning(&format!(
             "`{}` does not end with the end of a run: the run was broken off, or the end was cut away",
             record.file
         ));
+    }
+    if let Some(last) = failures.pop() {
+        for failure in failures {
+            context.printer.error(&format!("{:#}", failure.error));
+        }
+        return Err(last);
     }
     if context.printer.is_json() {
         match <[Checked; 1]>::try_from(records) {
@@ -55,6 +65,14 @@ pub(crate) fn verify(files: &[PathBuf], context: &Context) -> Outcome {
     }
     context.printer.text(|out| records.iter().try_for_each(|record| print(out, record)))?;
     Ok(Exit::Done)
+}
+
+/// Compares a record with those of the same run that were given before it.
+fn alike(before: &[Checked], record: Checked) -> Outcome<Checked> {
+    for other in before.iter().filter(|other| other.verified.run_id == record.verified.run_id) {
+        compare(Path::new(&record.file), &record.verified, Path::new(&other.file))?;
+    }
+    Ok(record)
 }
 
 fn print(out: &mut dyn io::Write, record: &Checked) -> io::Result<()> {
@@ -80,6 +98,10 @@ fn check(file: &Path, state_dir: Option<&Path>) -> Outcome<Checked> {
     if verified.lines == 0 {
         return Err(Failure::failed(format_args!("`{}` holds no record of a run", file.display()))
             .hint("records are `<state-dir>/runs/RUNID.jsonl` and `<root>/.chksweep/runs/RUNID.jsonl`"));
+    }
+    if let Some(name) = another_name(file, &verified) {
+        return Err(Failure::failed(format_args!("by its name it is the record of run {name}"))
+            .context(format!("the record `{}` is of another run", file.display())));
     }
     if !verified.ended && short_record_says_ended(file) {
         return Err(Failure::failed(
@@ -110,6 +132,13 @@ fn read(file: &Path) -> Outcome<Verified> {
         }
         failure.context(format!("the record `{}` was changed", file.display()))
     })
+}
+
+/// Returns the run that a record is of by its name, where records of runs lie, and is not by what it tells.
+fn another_name(file: &Path, verified: &Verified) -> Option<String> {
+    let name = file.file_stem()?.to_str()?;
+    let is_kept = file.parent()?.file_name()? == "runs";
+    (is_kept && verified.run_id.as_deref() != Some(name)).then(|| name.to_owned())
 }
 
 /// Returns whether a run came to its end by itself, as the short record beside its record tells. One that was broken

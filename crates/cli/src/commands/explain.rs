@@ -23,6 +23,8 @@ use crate::{location, roots};
 
 /// How many who name a path are printed; `--format json` has all.
 const NAMINGS: usize = 10;
+/// How much of what runs did to a path is printed: the last of it.
+const TOLD: usize = 10;
 
 /// The document of `explain`.
 #[derive(Debug, Serialize)]
@@ -84,10 +86,7 @@ pub(crate) async fn run(args: &ExplainArgs, context: &Context) -> Outcome {
     let plan = planned.plan.plan();
     let found = found(&look.collected.inventory, plan, &listed);
     let named_by = naming::of(&stores, &look.collected.metadata, &equivalence, &listed).await;
-    let history = match found {
-        Some(_) => History::default(),
-        None => moved::told(sources, &listed).await,
-    };
+    let history = moved::told(sources, &listed, found.is_some()).await;
     warn(context, &history);
     let job = layout::job_of(&listed);
     let document = Document {
@@ -118,7 +117,7 @@ async fn by_records_alone(
     listed: Location,
     failure: Failure,
 ) -> Outcome {
-    let history = moved::told(sources, &listed).await;
+    let history = moved::told(sources, &listed, false).await;
     if history.is_empty() {
         return Err(failure);
     }
@@ -292,7 +291,11 @@ fn print_history(out: &mut dyn Write, document: &Document) -> io::Result<()> {
             writeln!(out, "  bring it back: {}", escaped(restore))?;
         }
     }
-    for told in &document.history {
+    let earlier = document.history.len().saturating_sub(TOLD);
+    if earlier > 0 {
+        writeln!(out, "{}; `--format json` lists all", count(u64::try_from(earlier).unwrap_or(u64::MAX), "earlier entry"))?;
+    }
+    for told in document.history.iter().skip(earlier) {
         print_told(out, told, &document.location)?;
     }
     Ok(())
@@ -309,6 +312,7 @@ const fn state_words(state: moved::State) -> &'static str {
         moved::State::Purged => "purged",
         moved::State::Deleted => "deleted",
         moved::State::Removed => "removed, empty,",
+        moved::State::There => "there again, which no run brought about: taken away before",
         moved::State::Unknown => "not known, left open",
     }
 }

@@ -80,10 +80,12 @@ async fn runs_of(base: &Location, store: &Arc<dyn ReadStore>) -> Vec<Quarantined
     names.sort_unstable();
     let mut runs = Vec::with_capacity(names.len());
     for name in names {
+        let told = run_record::told(store, base, &name).await;
         runs.push(QuarantinedRun {
             root: base.clone(),
             run_id: chksweep_core::location::printable(&name).into_owned(),
-            started_at: run_record::started_at(store, base, &name).await,
+            started_at: told.started_at,
+            newer_schema: told.newer_schema,
             location: home.child(&name),
             files: Vec::new(),
             complete,

@@ -76,7 +76,7 @@ pub(super) struct Visited {
 /// Lists a directory.
 pub(super) async fn visit(mut visit: Visit, mut newest: Newest) -> Visited {
     if let Area::Run { base } = &visit.area {
-        let moved_at = run_record::started_at(&visit.store, base, visit.location.name()).await;
+        let moved_at = run_record::told(&visit.store, base, visit.location.name()).await.started_at;
         let (base, location) = (base.clone(), visit.location.clone());
         visit.area = Area::Moved(Arc::new(Run { base, location, moved_at }));
     }

@@ -84,6 +84,8 @@ impl Step {
             from: (&self.from).into(),
             to: self.to().map(Into::into),
             tree,
+            rule: self.rule,
+            evidence: self.evidence.clone(),
         }
     }
 

@@ -15,8 +15,9 @@ mod record;
 mod tests;
 mod write;
 
-pub(crate) use read::schema_of;
-pub use read::{ChainError, Contents, Verified, read, read_lines, read_local_lines, verify};
+pub use read::{
+    ChainError, Contents, First, Verified, first_of, local_first_of, read, read_lines, read_local_lines, verify,
+};
 pub use record::{
     Count, Done, End, Found, Intent, IntentPath, Mode, Operation, Outcome, Record, SCHEMA, Settled, Spot,
     Start, Totals,

@@ -108,7 +108,7 @@ impl Chain {
 }
 
 /// Returns the schema that the first line of a journal tells, whatever else it holds.
-pub(crate) fn schema_of(first_line: &[u8]) -> Option<u32> {
+fn schema_of(first_line: &[u8]) -> Option<u32> {
     #[derive(serde::Deserialize)]
     struct Start {
         record: String,
@@ -116,6 +116,67 @@ pub(crate) fn schema_of(first_line: &[u8]) -> Option<u32> {
     }
     let start: Start = serde_json::from_slice(first_line).ok()?;
     (start.record == "start").then_some(start.schema)
+}
+
+/// What the first line of a journal tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum First {
+    /// Who does what, and on whose word.
+    Start(Box<Start>),
+    /// It is of a schema that this program does not read.
+    Newer(u32),
+    /// Nothing: it is not there, torn, or no line of a journal.
+    Nothing,
+}
+
+impl First {
+    fn of_line(line: &[u8]) -> Self {
+        if let Some(schema) = schema_of(line).filter(|schema| *schema > SCHEMA) {
+            return Self::Newer(schema);
+        }
+        match serde_json::from_slice(line) {
+            Ok(Record::Start(start)) => Self::Start(start),
+            Ok(_) | Err(_) => Self::Nothing,
+        }
+    }
+}
+
+/// Reads the first line of a journal, and no further.
+///
+/// # Errors
+///
+/// Where the store fails.
+pub async fn first_of(store: &dyn ReadStore, journal: &Location) -> Result<First, StoreError> {
+    let mut reader = match store.open(journal).await {
+        Ok(reader) => reader,
+        Err(error) if crate::own::is_absent(&error) => return Ok(First::Nothing),
+        Err(error) => return Err(error),
+    };
+    let mut line = Vec::new();
+    while let Some(piece) = reader.next().await? {
+        line.extend_from_slice(&piece);
+        if let Some(length) = line.iter().position(|b| *b == b'\n') {
+            line.truncate(length);
+            return Ok(First::of_line(&line));
+        }
+        if line.len() > MAX_LINE_BYTES {
+            break;
+        }
+    }
+    // A line without an end is torn.
+    Ok(First::Nothing)
+}
+
+/// As [`first_of`], of a copy on this machine.
+///
+/// # Errors
+///
+/// Where it cannot be read.
+pub fn local_first_of(reader: impl std::io::BufRead) -> std::io::Result<First> {
+    let mut line = Vec::new();
+    let limit = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX);
+    std::io::BufRead::read_until(&mut std::io::Read::take(reader, limit), b'\n', &mut line)?;
+    Ok(if line.pop() == Some(b'\n') { First::of_line(&line) } else { First::Nothing })
 }
 
 /// Takes a line apart: its text and the digest that it ends with.

@@ -198,6 +198,12 @@ pub struct IntentPath {
     /// Of a directory: the digest of what is meant to go with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<String>,
+    /// The rule that takes it: told before it is done, since a run that is killed tells nothing afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Rule>,
+    /// What that rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
 }
 
 /// One operation with its reason and outcome.

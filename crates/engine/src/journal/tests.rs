@@ -34,7 +34,14 @@ fn at(path: &[u8]) -> Spot {
 fn intent(batch: u64, paths: &[&[u8]]) -> Record {
     let paths = paths
         .iter()
-        .map(|path| IntentPath { operation: Operation::Quarantine, from: at(path), to: None, tree: None })
+        .map(|path| IntentPath {
+            operation: Operation::Quarantine,
+            from: at(path),
+            to: None,
+            tree: None,
+            rule: None,
+            evidence: None,
+        })
         .collect();
     Record::Intent(Intent { batch, at: None, basis: None, paths })
 }

@@ -171,6 +171,10 @@ fn own_reasons(conditions: &PurgeConditions<'_>, run: &QuarantinedRun) -> Assess
     let mut reasons = Vec::new();
     let record = conditions.records.iter().find(|record| record.run_id == run.run_id);
     let due = run.started_at.map(|start| start.plus(conditions.purge_after));
+    if let Some(schema) = super::newer_schema(run, conditions.records) {
+        let why = format!("its record has schema {schema}, written by a newer chksweep: purge it with that");
+        return Assessment { reasons: vec![why], due };
+    }
     match due {
         None => reasons.push("when it was set aside is not known, so it counts as set aside now".to_owned()),
         Some(due) if due > conditions.now => reasons.push(format!("it is kept until {due}")),
@@ -186,11 +190,6 @@ fn own_reasons(conditions: &PurgeConditions<'_>, run: &QuarantinedRun) -> Assess
         reasons.push("the record of the run is missing, so its roots are not known".to_owned());
         return Assessment { reasons, due };
     };
-    if let Some(schema) = record.newer_schema {
-        reasons
-            .push(format!("its record has schema {schema}, written by a newer chksweep: purge it with that"));
-        return Assessment { reasons, due };
-    }
     // What the run knew must be known now: metadata under a reference root may name what it set aside.
     let unread = record
         .roots

@@ -24,3 +24,13 @@ pub use purge::{PurgeReport, PurgedRun, WaitingRun, purge};
 pub use rescue::{RescueReport, Rescued, rescue};
 pub use restore::{RestoreReport, RestoreRequest, Restored, restore};
 pub use select::{Selection, dead_directories};
+
+use crate::collected::QuarantinedRun;
+use crate::records::RunRecord;
+
+/// Returns the schema of what is recorded of a run, where a newer program wrote it: how it set things aside, and what
+/// it still means to do with them, is not known.
+fn newer_schema(run: &QuarantinedRun, records: &[RunRecord]) -> Option<u32> {
+    let record = records.iter().find(|record| record.run_id == run.run_id);
+    run.newer_schema.or_else(|| record.and_then(|record| record.newer_schema))
+}

@@ -105,10 +105,7 @@ impl RestoreReport {
 ///
 /// A run whose record a newer program wrote is left alone: how it set things aside is not known.
 pub async fn restore(run: &mut Run, request: &RestoreRequest<'_>) -> RestoreReport {
-    let newer = |from: &QuarantinedRun| {
-        let record = request.records.iter().find(|record| record.run_id == from.run_id);
-        record.and_then(|record| record.newer_schema)
-    };
+    let newer = |from: &QuarantinedRun| super::newer_schema(from, request.records);
     if request.quarantine.iter().all(|from| newer(from).is_none()) {
         return restore_understood(run, request).await;
     }

@@ -276,6 +276,7 @@ async fn named_in_place(run: &Run, group: &Group<'_>, place: &Location) -> Optio
         root: group.from.root.clone(),
         run_id: group.from.run_id.clone(),
         started_at: None,
+        newer_schema: None,
         location: group.from.location.clone(),
         files: vec![QuarantinedFile {
             location: place.clone(),
