@@ -7,7 +7,7 @@ use chksweep_core::plan::Rule;
 
 use crate::flink::World;
 use crate::history::History;
-use crate::model::Snapshot;
+use crate::model::Model;
 use crate::oracle::files_of;
 use crate::sweeper::{End, Wish};
 
@@ -73,12 +73,7 @@ impl History {
             let job = path.split("/dstl/").next().unwrap_or_default();
             path.contains("/dstl/") && !hub.world.memory.exists(format!("{job}/shared"))
         };
-        // Operator state that Flink deleted, and then crashed before the rest, can never be searched for what it named.
-        let is_broken = |snapshot: &Snapshot| {
-            let model = &hub.world.model;
-            snapshot.needs.difference(&snapshot.committable).any(|path| !model.files.contains_key(path))
-        };
-        let unsearched = hub.world.model.there().any(|(_, snapshot)| is_broken(snapshot));
+        let unsearched = is_unsearched(&hub.world.model);
         let is_hopeless = |path: &String| {
             let rule = rule(path);
             rule.contains("JobNotDead") && (undead || is_alone(path))
@@ -98,6 +93,14 @@ impl History {
             hub.watch.violations.push(message);
         }
     }
+}
+
+/// Returns whether a snapshot misses files: operator state that Flink deleted, and then crashed before the rest, can never
+/// be searched for what it named.
+fn is_unsearched(model: &Model) -> bool {
+    model.there().any(|(_, snapshot)| {
+        snapshot.needs.difference(&snapshot.committable).any(|path| !model.files.contains_key(path))
+    })
 }
 
 /// Files that nobody needs.

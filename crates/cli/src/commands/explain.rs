@@ -293,7 +293,11 @@ fn print_history(out: &mut dyn Write, document: &Document) -> io::Result<()> {
     }
     let earlier = document.history.len().saturating_sub(TOLD);
     if earlier > 0 {
-        writeln!(out, "{}; `--format json` lists all", count(u64::try_from(earlier).unwrap_or(u64::MAX), "earlier entry"))?;
+        writeln!(
+            out,
+            "{}; `--format json` lists all",
+            count(u64::try_from(earlier).unwrap_or(u64::MAX), "earlier entry")
+        )?;
     }
     for told in document.history.iter().skip(earlier) {
         print_told(out, told, &document.location)?;

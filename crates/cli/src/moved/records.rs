@@ -56,9 +56,11 @@ pub(super) async fn follow<'a>(
 fn may_have_touched(equivalence: &Equivalence, listed: &Location, start: Option<&Start>) -> bool {
     let listed = equivalence.canonical(listed);
     start.is_some_and(|start| {
-        start.roots.iter().map(|root| equivalence.canonical(&root.0)).any(|root| {
-            listed.is_within(&root) || root.is_within(&listed)
-        })
+        start
+            .roots
+            .iter()
+            .map(|root| equivalence.canonical(&root.0))
+            .any(|root| listed.is_within(&root) || root.is_within(&listed))
     })
 }
 

@@ -196,7 +196,9 @@ impl<'a> Tracker<'a> {
     fn settled(&mut self, settled: &Settled) {
         let (outcome, found) = match settled.found {
             Found::Target => (Outcome::Done, "it lay at its new place"),
-            Found::PutBack => (Outcome::PutBack, "it had been moved with more than was planned, and was put back"),
+            Found::PutBack => {
+                (Outcome::PutBack, "it had been moved with more than was planned, and was put back")
+            }
             Found::Source => (Outcome::NotStarted, "it lay at its old place"),
             Found::Both => (Outcome::Unknown, "something lay at both places"),
             Found::Neither => (Outcome::Unknown, "it was no longer there"),

@@ -10,3 +10,4 @@ mod plan;
 mod planted;
 mod sandbox;
 mod sweep;
+mod upgrades;

@@ -16,7 +16,8 @@ mod tests;
 mod write;
 
 pub use read::{
-    ChainError, Contents, First, Verified, first_of, local_first_of, read, read_lines, read_local_lines, verify,
+    ChainError, Contents, First, Verified, first_of, local_first_of, read, read_lines, read_local_lines,
+    verify,
 };
 pub use record::{
     Count, Done, End, Found, Intent, IntentPath, Mode, Operation, Outcome, Record, SCHEMA, Settled, Spot,
