@@ -123,6 +123,31 @@ async fn each_change_of_a_line_is_found() {
 }
 
 #[tokio::test]
+async fn no_byte_of_a_line_can_be_another() {
+    let (_, _, text) = written(story()).await;
+    for (at, bit) in (0..text.len()).flat_map(|at| [1, 0x20, 0x80].map(|bit| (at, bit))) {
+        let mut changed = text.clone();
+        changed[at] ^= bit;
+        match verify(changed.as_slice()).unwrap() {
+            Err(_) => {}
+            // Without its newline the last line is one that a kill broke off.
+            Ok(verified) => {
+                let is_last = text.len() - at <= text.split_inclusive(|b| *b == b'\n').last().unwrap().len();
+                assert!(verified.torn && !verified.ended && is_last, "byte {at} ^ {bit:#x}");
+            }
+        }
+    }
+    // A line twice, or one of elsewhere in between.
+    let lines: Vec<&[u8]> = text.split_inclusive(|b| *b == b'\n').collect();
+    for at in 0..lines.len() {
+        for extra in &lines {
+            let more = [&lines[..at], &[*extra], &lines[at..]].concat().concat();
+            assert!(verify(more.as_slice()).unwrap().is_err(), "line {at}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_torn_last_line_is_no_fault_wherever_it_breaks() {
     let (store, stores, text) = written(story()).await;
     for length in 0..text.len() {
