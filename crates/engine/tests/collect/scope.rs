@@ -147,8 +147,10 @@ async fn large_metadata_is_read_as_a_stream_with_the_same_result() {
 async fn quarantined_metadata_knows_where_it_was_and_since_when() {
     let world = World::new();
     let started = Timestamp(LONG_AGO.0 + 7000);
-    let record =
-        format!("{{\"record\":\"start\",\"at\":\"{started}\",\"runId\":\"run-1\"}}\n{{\"record\":\"x\"}}\n");
+    let record = format!(
+        "{{\"record\":\"start\",\"runId\":\"run-1\",\"at\":\"{started}\",\"schema\":1,\"tool\":\"chksweep 0.1.0\",\
+         \"user\":\"gc\",\"host\":\"edge\",\"command\":\"run\",\"mode\":\"quarantine\",\"roots\":[]}}\n{{\"record\":\"x\"}}\n"
+    );
     world.memory.put("/ck/.chksweep/runs/run-1.jsonl", record, LONG_AGO);
     world.memory.put("/ck/.chksweep/runs/run-3.jsonl", b"{\"record\":\"start\",\"at\":\"20", LONG_AGO);
     for run in 1..=3 {
