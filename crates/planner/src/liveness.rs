@@ -315,7 +315,6 @@ fn users(input: &PlanInput<'_>, map: &Map, snapshots: &[Snapshot<'_>], naming: &
                 Some(job) => {
                     used.jobs.insert(job);
                 }
-                None if is_home(map, snapshot, at) => {}
                 None => used.unknown = true,
             }
         }
@@ -341,11 +340,6 @@ fn owners<'a>(
         let job = map.job_directories.get(*at)?;
         inventory.directory(job.directory).parent.and_then(|parent| map.owner(parent))
     })
-}
-
-/// Returns whether a snapshot without a job of its own lies in this very job directory: a savepoint there.
-fn is_home(map: &Map, snapshot: &Snapshot<'_>, at: JobDirectoryIndex) -> bool {
-    snapshot.owner(map) == Some(at)
 }
 
 /// Returns the directory of the job that wrote a snapshot, where its place tells: the one that it lies in. The six

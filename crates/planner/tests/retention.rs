@@ -179,6 +179,68 @@ fn a_checkpoint_that_is_referred_to_by_number_stays() {
     assert_eq!(retired(&world), [1, 3, 4]);
 }
 
+/// Whatever lies in it: a reference by number tells no file.
+#[test]
+fn all_that_lies_in_a_checkpoint_that_is_referred_to_stays() {
+    let file = format!("$A/chk-2/{}", uuid(9));
+    let with = |numbers: &[i64]| {
+        let world = five().file(&file, 20).metadata_of("$A/chk-6/_metadata", 2, &[], |file| {
+            file.content.as_mut().unwrap().ref_checkpoints = numbers.to_vec();
+        });
+        world.rule(&file)
+    };
+    assert_eq!(with(&[2]), Rule::NamedDirectory);
+    assert_ne!(with(&[3]), Rule::NamedDirectory);
+}
+
+/// It is not counted, and goes only when enough that are whole are newer, by number and by time.
+#[test]
+fn a_checkpoint_that_misses_files_stays_until_enough_whole_ones_are_newer() {
+    let with = |number: u32, days: u64| {
+        let missing = format!("$A/shared/{}", uuid(99));
+        let name = format!("$A/chk-{number}/_metadata");
+        let files: Vec<String> = (11..=14).map(|n| format!("$A/shared/{}", uuid(n))).collect();
+        let mut world = World::new().file("read", 80).accessed("read", 40);
+        for (n, file) in (11..=14_u64).zip(&files) {
+            let path = format!("$A/chk-{n}/_metadata");
+            world = world.file(file, 60).accessed(file, 60).metadata(&path, 30 - 2 * (n - 10), &[file]);
+        }
+        let own = format!("$A/shared/{}", uuid(98));
+        let world = world.file(&own, 60).accessed(&own, 60).metadata(&name, days, &[&missing, &own]);
+        let world = world.policy(keep_last(3)).policy(|policy| policy.max_dangling = 1.0);
+        world.swept().contains(&name)
+    };
+    assert!(with(5, 40), "four whole ones are newer by both");
+    assert!(with(10, 29), "as are four here");
+    assert!(!with(15, 40), "by number none is");
+    assert!(!with(5, 25), "by time only two are");
+}
+
+/// chksweep searches operator state itself, so a read of it tells nothing.
+#[test]
+fn that_operator_state_was_read_is_no_use() {
+    let with = |is_operator_state: bool| {
+        let state = format!("$A/chk-1/{}", uuid(7));
+        let metadata = |world: World| {
+            world.metadata_of("$A/chk-1/_metadata", 17, &[&state], |file| {
+                if is_operator_state {
+                    file.content.as_mut().unwrap().operator_state_files = vec![0];
+                }
+            })
+        };
+        let world = World::new().file("read", 80).accessed("read", 40);
+        let world = (2..=5_u32).fold(world, |world, n| {
+            let file = format!("$A/shared/{}", uuid(n));
+            let path = format!("$A/chk-{n}/_metadata");
+            world.file(&file, 20).accessed(&file, 60).metadata(&path, u64::from(20 - 3 * n), &[&file])
+        });
+        let world = metadata(world.file(&state, 20).accessed(&state, 2));
+        retired(&world.policy(keep_last(3)).policy(|policy| policy.no_ha = true)).contains(&1)
+    };
+    assert!(!with(false));
+    assert!(with(true));
+}
+
 #[test]
 fn the_most_specific_rule_holds() {
     let rule = |matches: &str, keep_last: u32| RetentionRule {
