@@ -132,7 +132,8 @@ async fn no_byte_of_a_line_can_be_another() {
             Err(_) => {}
             // Without its newline the last line is one that a kill broke off.
             Ok(verified) => {
-                let is_last = text.len() - at <= text.split_inclusive(|b| *b == b'\n').last().unwrap().len();
+                let is_last =
+                    text.len() - at <= text.split_inclusive(|b| *b == b'\n').next_back().unwrap().len();
                 assert!(verified.torn && !verified.ended && is_last, "byte {at} ^ {bit:#x}");
             }
         }
