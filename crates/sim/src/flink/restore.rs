@@ -186,7 +186,8 @@ impl World {
         }
         let canonical = self.model.snapshots[snapshot].savepoint && !state.native_savepoint;
         if canonical || claim == Claim::No {
-            reusable.clear();
+            // All is written anew; but what a sink has not committed it goes on naming inside its operator state.
+            reusable.retain(|file| file.form == Form::Hidden);
         }
         let fixed = self.setting.fixed_relative_names;
         for file in &mut reusable {
