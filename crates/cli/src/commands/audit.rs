@@ -166,30 +166,43 @@ fn other_copy(file: &Path, verified: &Verified, state_dir: Option<&Path>) -> Opt
 /// Both copies hold the same lines. One of them may lack the last, which were being written when the run was killed.
 fn compare(file: &Path, verified: &Verified, copy: &Path) -> Outcome<()> {
     let other = read(copy)?;
-    let differ = |why: &str| {
-        Failure::failed(why.to_owned())
+    let differ = |why: String, hint: &str| {
+        Failure::failed(why)
             .context(format!("`{}` and its copy `{}` differ", file.display(), copy.display()))
-            .hint("the one with more lines is the one to trust, if it verifies")
+            .hint(hint.to_owned())
     };
-    if verified.ended != other.ended {
-        return Err(differ("only one of them ends with the end of the run: the other was cut off"));
+    if let Some(line) = first_difference(file, copy, verified.lines.min(other.lines))? {
+        let hint = "one of them was written anew: trust the one that fewer can write to, or whose last digest was noted";
+        return Err(differ(format!("line {line} tells of the same run in different words"), hint));
     }
-    let is_same = if verified.lines == other.lines {
-        verified.last == other.last
-    } else {
-        let lines = verified.lines.min(other.lines);
-        let start = |file: &Path| first_lines(file, lines);
-        !verified.ended && start(file).ok() == start(copy).ok()
-    };
-    if is_same { Ok(()) } else { Err(differ("they tell of the same run in different words")) }
+    if verified.ended != other.ended {
+        let why = "only one of them ends with the end of the run: the other was cut off";
+        return Err(differ(why.to_owned(), "the one with more lines is the one to trust"));
+    }
+    Ok(())
 }
 
-fn first_lines(file: &Path, lines: u64) -> io::Result<Vec<u8>> {
+/// Returns the number, from 1, of the first of so many lines in which two records differ.
+fn first_difference(file: &Path, copy: &Path, lines: u64) -> Outcome<Option<u64>> {
     use io::BufRead as _;
-    let mut reader = BufReader::new(File::open(file)?);
-    let mut out = Vec::new();
-    for _ in 0..lines {
-        reader.read_until(b'\n', &mut out)?;
+    let failed = |error: io::Error| {
+        Failure::new(Exit::Failed, error).context(format!(
+            "comparing the record `{}` with its copy `{}`",
+            file.display(),
+            copy.display()
+        ))
+    };
+    let open = |file: &Path| File::open(file).map(BufReader::new).map_err(failed);
+    let (mut one, mut other) = (open(file)?, open(copy)?);
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    for line in 1..=lines {
+        left.clear();
+        right.clear();
+        one.read_until(b'\n', &mut left).map_err(failed)?;
+        other.read_until(b'\n', &mut right).map_err(failed)?;
+        if left != right {
+            return Ok(Some(line));
+        }
     }
-    Ok(out)
+    Ok(None)
 }

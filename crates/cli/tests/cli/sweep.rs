@@ -210,6 +210,49 @@ fn the_record_of_a_run_is_whole_or_said_to_be_changed() {
 }
 
 #[test]
+fn a_record_that_was_written_anew_differs_from_its_copy() {
+    let sandbox = Sandbox::with_job();
+    let document = sandbox.json(&["run", "r", "--execute", "--format", "json"]);
+    let run = document["runId"].as_str().unwrap();
+    let journal = format!("r/.chksweep/runs/{run}.jsonl");
+    let text = std::fs::read_to_string(sandbox.path(&journal)).unwrap();
+    assert_eq!(chained(&text), text, "the test knows how lines are chained");
+    sandbox.put(&journal, chained(&text.replace("tester", "nobody")).as_bytes(), 0);
+    insta::assert_snapshot!(sandbox.run(&["audit", "verify", &journal]), @r"
+    exit 1
+    --- stderr
+    error: `r/.chksweep/runs/[RUN].jsonl` and its copy `[DIR]/home/.local/state/chksweep/runs/[RUN].jsonl` differ: line 1 tells of the same run in different words
+    hint: one of them was written anew: trust the one that fewer can write to, or whose last digest was noted
+    [EOF]
+    ");
+    // Without a copy nothing tells; both given by hand do.
+    let kept = format!("home/.local/state/chksweep/runs/{run}.jsonl");
+    std::fs::rename(sandbox.path(&kept), sandbox.path("kept.jsonl")).unwrap();
+    assert!(sandbox.run(&["audit", "verify", &journal]).starts_with("exit 0\n"));
+    let both = sandbox.run(&["audit", "verify", &journal, "kept.jsonl"]);
+    assert!(both.starts_with("exit 1\n") && both.contains("differ"), "{both}");
+}
+
+/// Makes the lines of a record follow from each other, as somebody does who covers up what he changed.
+fn chained(text: &str) -> String {
+    let digest = |bytes: &str| {
+        use sha2::{Digest as _, Sha256};
+        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    let mut prev = "0".repeat(64);
+    let mut out = String::new();
+    for line in text.lines() {
+        let (line, _) = line.rsplit_once(",\"sum\":\"").unwrap();
+        let (before, old) = line.split_once("\"prev\":\"").unwrap();
+        let line = format!("{before}\"prev\":\"{prev}{}", &old[64..]);
+        let line = format!("{line},\"sum\":\"{}\"}}\n", digest(&line));
+        prev = digest(&line);
+        out.push_str(&line);
+    }
+    out
+}
+
+#[test]
 fn a_lock_that_another_run_holds_is_exit_5() {
     let sandbox = Sandbox::with_job();
     let holder = "{\"owner\":\"bob\",\"host\":\"edge1\",\"pid\":7,\"runId\":\"other\",\"since\":\"2026-11-23T18:00:00.000Z\"}";

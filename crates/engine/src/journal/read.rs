@@ -201,7 +201,9 @@ pub fn verify(mut reader: impl std::io::BufRead) -> std::io::Result<Result<Verif
         let mut limited = std::io::Read::take(&mut reader, limit);
         std::io::BufRead::read_until(&mut limited, b'\n', &mut line)?;
         if line.last() != Some(&b'\n') {
-            return Ok(rest(chain, line));
+            // What is that long is no torn line: more may follow it.
+            let is_long = line.len() >= MAX_LINE_BYTES;
+            return Ok(if is_long { Err(chain.error("the line is too long")) } else { rest(chain, line) });
         }
         if let Err(error) = chain.line(&line) {
             return Ok(Err(error));
