@@ -263,8 +263,8 @@ impl History {
     fn process(&mut self, death: Death) -> Process<'_> {
         self.runs += 1;
         let (minutes, sign) = (self.dice.below(6) as i64, if self.dice.one_in(2) { 1 } else { -1 });
-        // Now and then the clock of the machine is hours away; then nothing may happen.
-        let jump = if self.dice.one_in(25) { 36 * 3_600_000 } else { 0 };
+        // Now and then the clock of the machine is days away; then nothing may happen.
+        let jump = if self.dice.one_in(25) { 12 * 24 * 3_600_000 } else { 0 };
         let run_id = format!("run-{:03}", self.runs);
         Process {
             namenode: &self.namenode,
