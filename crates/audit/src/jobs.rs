@@ -4,9 +4,9 @@
 //! directory of its id changed within `quiescent-after` and an earlier look, a day ago, saw the same tree. What
 //! counts as a change is DESIGN §5, *Quiescent*: directory mtimes of `shared`, `taskowned` and below never do, and
 //! those of other directories that Flink made not while they lie within a run of ours that moved something there.
-//! What was not listed may have changed.
+//! What was not listed, or not the second time, may have changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chksweep_core::inventory::Listing;
 use chksweep_core::layout::{self, DirectoryName};
@@ -97,12 +97,17 @@ impl Jobs {
     }
 
     fn collect_activity(&mut self, view: &View<'_>) {
+        // The listing of candidates may be whole and the later one for metadata not: what completed in between is unseen.
+        let unlisted: BTreeSet<Location> =
+            view.input.unlisted.iter().map(|(at, _)| view.input.equivalence.canonical(at)).collect();
+        let broke =
+            |at: &Location| !unlisted.is_empty() && unlisted.contains(&view.input.equivalence.canonical(at));
         for (id, directory) in view.input.inventory.directories() {
             let area = view.area(id);
             let Some(job) = area.job.filter(|_| !area.own).and_then(|at| self.list.get_mut(at)) else {
                 continue;
             };
-            job.uncertain |= directory.listing != Listing::Complete;
+            job.uncertain |= directory.listing != Listing::Complete || broke(&directory.location);
             for (_, file) in view.input.inventory.files_of(id) {
                 job.last = job.last.max(Some(file.modified));
                 job.uncertain |=

@@ -1,9 +1,9 @@
 //! References that lead nowhere, and roots of which nothing is known.
 
 use chksweep_core::plan::{Brake, Rule};
-use chksweep_core::policy::DeadJob;
+use chksweep_core::policy::{DeadJob, OnUnreadable};
 
-use crate::world::{A, B, NOW, Says, World, days, uuid};
+use crate::world::{A, B, NOW, Says, World, at, days, uuid};
 
 fn shared(job: &str, number: u8) -> String {
     format!("/r/{job}/shared/{}", uuid(number))
@@ -99,6 +99,23 @@ fn a_spelling_under_which_nothing_resolves_needs_a_brake() {
     spelled.policy.max_dangling = 1.0;
     spelled.refused(&["max-dangling"]);
     spelled.file(&format!("/r/{A}/shared/x")).passes();
+}
+
+/// The candidates of job B were listed whole, and its `chk-5` not again when metadata was looked for: nothing proves it
+/// dead, so what it names counts, and shows that the spelling is right.
+#[test]
+fn a_job_whose_second_listing_broke_is_not_dead() {
+    let staging = format!("/r/{A}/chk-3/._metadata.inprogress.1");
+    let mut world = World::new("/r");
+    world.policy.unreadable = OnUnreadable::Isolate;
+    world.policy.max_dangling = 1.0;
+    for (job, number) in [(A, 1), (B, 2)] {
+        world.says(Says::at(&format!("/r/{job}/chk-5/_metadata")).names(&shared(job, number)));
+    }
+    world.gone(&shared(A, 1)).seen(&format!("/r/{B}"), days(2));
+    world.file(&staging).sweep(&staging, Rule::StagingFile).refused(&["inconsistent-job", "max-dangling"]);
+    world.unlisted.push((at(&format!("/r/{B}/chk-5")), "denied".to_owned()));
+    world.refused(&["inconsistent-job"]);
 }
 
 #[test]
