@@ -70,6 +70,14 @@ impl Job {
         self.life == Life::Ended
     }
 
+    /// Returns what it is about to delete.
+    pub(super) fn discards(&self) -> impl Iterator<Item = &String> {
+        self.todo.iter().filter(|_| !self.is_ended()).filter_map(|todo| match todo {
+            Todo::Delete(path) => Some(path),
+            Todo::RemoveDirectory(_) => None,
+        })
+    }
+
     fn opened_at(&self, path: &str) -> Option<Timestamp> {
         self.opened.iter().find(|(open, _)| open == path).map(|(_, since)| *since)
     }

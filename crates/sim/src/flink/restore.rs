@@ -151,10 +151,13 @@ impl World {
             .filter(|job| !job.is_ended())
             .flat_map(|job| job.retained.iter().copied())
             .collect();
+        let discarded: BTreeSet<&String> = self.jobs.iter().flat_map(Job::discards).collect();
         let free = |at: &usize| {
             let snapshot = &self.model.snapshots[*at];
-            // What a running job keeps is not given away; what a policy set aside is not there.
+            // What a running job keeps or is deleting is not given away; what a policy set aside is not there.
             (snapshot.savepoint || !living.contains(at))
+                && !discarded.contains(&snapshot.path)
+                && !snapshot.needs.iter().any(|path| discarded.contains(path))
                 && snapshot.retired.is_none()
                 && self.model.is_whole(snapshot)
         };
