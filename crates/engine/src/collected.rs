@@ -1,7 +1,9 @@
 //! What one complete look at the roots found.
 
+use std::collections::BTreeSet;
+
 use chksweep_core::plan::{Looks, MetadataFile, Problem};
-use chksweep_core::{Inventory, Location, Timestamp};
+use chksweep_core::{Inventory, Location, NameRef, Timestamp, Uuid, layout};
 
 /// What one complete look at the roots found: everything that a plan is made from, but for policy and time.
 #[derive(Debug, Default)]
@@ -21,6 +23,8 @@ pub struct Collected {
     pub looks: Looks,
     /// What lies in the quarantines of the roots.
     pub quarantine: Vec<QuarantinedRun>,
+    /// Metadata that may name task-owned files in quarantine inside operator state that could not be searched.
+    pub unsearched: BTreeSet<Location>,
     /// Files of operator state that collecting opened, with the access time that this gave them: it tells of no
     /// job.
     pub opened: Vec<(Location, Timestamp)>,
@@ -62,4 +66,13 @@ pub struct QuarantinedFile {
     pub accessed: Timestamp,
     /// How many copies there are, where the store tells it.
     pub replication: Option<u16>,
+}
+
+impl QuarantinedFile {
+    /// Returns the directory that held the `taskowned` in which it directly lay, and its name, where that is a UUID: then
+    /// operator state may name it.
+    pub fn task_owned(&self) -> Option<(Location, Uuid)> {
+        let directory = self.original.parent().filter(|parent| parent.name() == layout::TASK_OWNED)?;
+        Some((directory.parent()?, NameRef::new(self.original.name()).uuid()?))
+    }
 }

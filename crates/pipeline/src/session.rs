@@ -256,6 +256,7 @@ impl Session {
         let scope = Arc::clone(&self.scope);
         let request = RestoreRequest {
             metadata: &planned.look.collected.metadata,
+            unsearched: &planned.look.collected.unsearched,
             quarantine: runs,
             equivalence: &scope.equivalence,
             selection,

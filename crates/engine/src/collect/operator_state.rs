@@ -13,9 +13,12 @@
 //!   *not searched*.
 //! - A snapshot that is *not relevant* is not searched, and is not said to have been. Whoever asks about it after
 //!   all, by another idea of relevance, gets the cautious answer. Relevance only decides which files are opened.
-//! - When no task-owned file is in doubt, nothing is opened at all. In doubt are those that no metadata names by its
-//!   path. One that some metadata names was made by the changelog and is no buffer of a sink: Flink hands out the
+//! - When no task-owned file is in doubt, nothing is opened at all. In doubt are those, in place and in quarantine, that
+//!   no metadata names by its path. One that some metadata names was made by the changelog and is no buffer of a sink: Flink hands out the
 //!   stream of a task-owned file to one of the two. What quarantined metadata names stays in doubt.
+//!
+//! What was set aside is looked for as well, for a rescue, an undo and a purge ask who names it. A purge must know, too,
+//! which snapshots may name it and could not be searched.
 //!
 //! Relevant are: what lies in the job directory of a file in doubt, or in another directory of the same job id; all
 //! snapshots of a job any of whose metadata names anything under that job directory; snapshots that cannot be
@@ -40,11 +43,21 @@ use self::files::FileSearch;
 use super::passes::KnownMetadata;
 use super::request::CollectRequest;
 use super::roots::Root;
+use crate::collected::QuarantinedRun;
+
+/// Where the files lie that may be named.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lying<'a> {
+    pub(super) inventory: &'a Inventory,
+    pub(super) quarantine: &'a [QuarantinedRun],
+}
 
 /// The metadata with what the search found, and the files whose access time it changed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Searched {
     pub(super) metadata: Vec<MetadataFile>,
+    /// Those that may name what lies in quarantine, and were not searched to the end.
+    pub(super) unsearched: BTreeSet<Location>,
     pub(super) opened: Vec<(Location, Timestamp)>,
 }
 
@@ -52,22 +65,30 @@ pub(super) struct Searched {
 pub(super) async fn search(
     request: &CollectRequest<'_>,
     roots: &[Root],
-    inventory: &Inventory,
+    lying: Lying<'_>,
     metadata: Vec<KnownMetadata>,
 ) -> Searched {
-    let doubt = Doubt::new(request.equivalence, inventory, &metadata);
-    let candidates = Arc::new(doubt.files());
+    let equivalence = request.equivalence;
+    let in_place = Doubt::new(equivalence, doubt::in_place(equivalence, lying.inventory), &metadata);
+    let set_aside = Doubt::new(equivalence, doubt::set_aside(equivalence, lying.quarantine), &metadata);
+    let mut candidates = in_place.files();
+    candidates.extend(set_aside.files());
+    candidates.sort_unstable();
+    candidates.dedup();
+    let candidates = Arc::new(candidates);
     let relevant: Vec<bool> = metadata
         .iter()
-        .map(|known| !candidates.is_empty() && may_be_searched(known) && doubt.concerns(&known.file))
+        .map(|known| {
+            may_be_searched(known) && (in_place.concerns(&known.file) || set_aside.concerns(&known.file))
+        })
         .collect();
     let mut wanted: BTreeSet<Location> = BTreeSet::new();
     for (known, _) in metadata.iter().zip(&relevant).filter(|(_, relevant)| **relevant) {
         wanted.extend(state_files(known));
     }
-    let search = FileSearch { request, roots, inventory, candidates: Arc::clone(&candidates) };
+    let search = FileSearch { request, roots, lying, candidates: Arc::clone(&candidates) };
     let files = search.run(wanted).await;
-    let metadata = metadata
+    let metadata: Vec<MetadataFile> = metadata
         .into_iter()
         .zip(relevant)
         .map(|(known, relevant)| {
@@ -75,7 +96,13 @@ pub(super) async fn search(
             MetadataFile { operator_state: result, ..known.file }
         })
         .collect();
-    Searched { metadata, opened: files.opened }
+    let is_unsearched = |file: &&MetadataFile| {
+        file.content.is_ok()
+            && file.operator_state == OperatorStateSearch::NotSearched
+            && set_aside.concerns(file)
+    };
+    let unsearched = metadata.iter().filter(is_unsearched).map(|file| file.location.clone()).collect();
+    Searched { metadata, unsearched, opened: files.opened }
 }
 
 /// Returns whether a search of this snapshot can come to a result at all.

@@ -13,7 +13,7 @@ use super::request::{ALLOWED_SKEW, ClockCheck, CollectError, CollectRequest};
 use super::roots::{self, Root, Use};
 use super::sighting::Newest;
 use super::{candidates, operator_state, quarantine};
-use crate::collected::Collected;
+use crate::collected::{Collected, QuarantinedFile, QuarantinedRun};
 use crate::looks;
 use crate::pins::{self, PinError};
 use crate::stores::ReadStores;
@@ -47,8 +47,11 @@ pub async fn collect(request: CollectRequest<'_>) -> Result<Collected, CollectEr
         Vec::new()
     };
     // 3. Only now metadata: whatever completed before the last candidate was listed is among it.
-    let task_owned =
-        if request.search_operator_state { task_owned_files(&found.inventory) } else { Vec::new() };
+    let task_owned = if request.search_operator_state {
+        task_owned_files(&found.inventory, &quarantine)
+    } else {
+        Vec::new()
+    };
     let readers = Arc::new(Readers::new(limits.metadata_in_memory, task_owned));
     let known = passes::run(&roots, found.metadata, readers, found.newest, &limits, request.observer).await;
     check_clock(&request, &known.newest, &mut problems)?;
@@ -56,23 +59,23 @@ pub async fn collect(request: CollectRequest<'_>) -> Result<Collected, CollectEr
     let pins = all_pins(&request, &roots, &known.own).await?;
     problems.extend(known.problems.iter().cloned());
     // 5. What operator state names.
-    let mut opened = Vec::new();
-    let metadata = if request.search_operator_state {
-        let searched = operator_state::search(&request, &roots, &found.inventory, known.metadata).await;
-        opened = searched.opened;
-        searched.metadata
+    let searched = if request.search_operator_state {
+        let lying = operator_state::Lying { inventory: &found.inventory, quarantine: &quarantine };
+        operator_state::search(&request, &roots, lying, known.metadata).await
     } else {
-        known.metadata.into_iter().map(|known| known.file).collect()
+        let metadata = known.metadata.into_iter().map(|known| known.file).collect();
+        operator_state::Searched { metadata, ..operator_state::Searched::default() }
     };
     Ok(Collected {
         looked_at: request.now,
         inventory: found.inventory,
-        metadata,
+        metadata: searched.metadata,
         unlisted: known.unlisted.into_iter().collect(),
         pins,
         looks: known_looks,
         quarantine,
-        opened,
+        unsearched: searched.unsearched,
+        opened: searched.opened,
         problems,
     })
 }
@@ -87,13 +90,15 @@ async fn stored_looks(request: &CollectRequest<'_>, roots: &[Root], problems: &m
     known
 }
 
-/// Returns the names of all files that lie directly in some `taskowned`, sorted.
-pub(super) fn task_owned_files(inventory: &Inventory) -> Vec<Uuid> {
+/// Returns the names of all files that lie directly in some `taskowned`, or did before they were set aside, sorted.
+pub(super) fn task_owned_files(inventory: &Inventory, quarantine: &[QuarantinedRun]) -> Vec<Uuid> {
+    let set_aside = quarantine.iter().flat_map(|run| &run.files).filter_map(QuarantinedFile::task_owned);
     let mut found: Vec<Uuid> = inventory
         .directories()
         .filter(|(_, directory)| directory.location.name() == layout::TASK_OWNED)
         .flat_map(|(id, _)| inventory.files_of(id))
         .filter_map(|(_, file)| inventory.name_of(file).uuid())
+        .chain(set_aside.map(|(_, uuid)| uuid))
         .collect();
     found.sort_unstable();
     found.dedup();

@@ -169,7 +169,7 @@ async fn a_torn_last_line_is_no_fault_wherever_it_breaks() {
 async fn an_endless_line_is_no_torn_one() {
     let (_, _, text) = written(story()).await;
     let start = text.iter().position(|byte| *byte == b'\n').unwrap();
-    let endless = std::iter::repeat_n(b'[', super::MAX_LINE_BYTES);
+    let endless = std::iter::repeat_n(b'[', MAX_LINE_BYTES);
     let long: Vec<u8> = text[..=start].iter().copied().chain(endless).chain(*b"\nmore\n").collect();
     let error = verify(long.as_slice()).unwrap().unwrap_err();
     assert_eq!((error.line, error.message.as_str()), (2, "the line is too long"));

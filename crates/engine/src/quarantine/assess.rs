@@ -6,6 +6,7 @@
 //! or a wrong alias shows itself, by a rescue or by a job that misses a file, while the file still exists.
 
 use std::collections::BTreeSet;
+use std::mem::discriminant;
 
 use chksweep_core::plan::{MetadataFile, Place};
 use chksweep_core::{Age, Equivalence, Location, Policy, Timestamp};
@@ -72,6 +73,22 @@ enum Namer {
     Place(Location),
     /// A pin on where it was.
     Pin(Location),
+    /// Metadata whose operator state could not be searched, and that may name it there.
+    Unsearched(Location),
+}
+
+impl Namer {
+    /// Says why what is named may not go, whatever becomes of the namer.
+    fn reason(&self) -> Option<String> {
+        match self {
+            Self::Run(_) => None,
+            Self::Place(place) => Some(format!("{place} names files of it")),
+            Self::Pin(pin) => Some(format!("{pin} is pinned, and lies in it")),
+            Self::Unsearched(place) => {
+                Some(format!("{place} may name files of it inside operator state that could not be searched"))
+            }
+        }
+    }
 }
 
 /// The assessments of all runs, in the order of [`Collected::quarantine`], and who names what.
@@ -101,7 +118,7 @@ impl Assessed {
             for (at, namers) in self.named_by.iter().enumerate() {
                 let waits_for = namers.iter().find_map(|namer| match namer {
                     Namer::Run(other) if *other != at && stays.contains(other) => Some(*other),
-                    Namer::Run(_) | Namer::Place(_) | Namer::Pin(_) => None,
+                    Namer::Run(_) | Namer::Place(_) | Namer::Pin(_) | Namer::Unsearched(_) => None,
                 });
                 let (Some(other), Some(run)) = (waits_for, self.runs.get_mut(at)) else { continue };
                 if run.may_go() {
@@ -126,16 +143,10 @@ pub(super) async fn assess(eyes: &Eyes, conditions: &PurgeConditions<'_>) -> Ass
     for (at, run) in runs.iter().enumerate() {
         let mut assessment = own_reasons(conditions, run);
         assessment.reasons.extend(general.iter().cloned());
-        let namers = || assessed.named_by.get(at).into_iter().flatten();
-        let by_place = namers().find_map(|namer| match namer {
-            Namer::Place(place) => Some(format!("{place} names files of it")),
-            Namer::Run(_) | Namer::Pin(_) => None,
-        });
-        let pinned = namers().find_map(|namer| match namer {
-            Namer::Pin(pin) => Some(format!("{pin} is pinned, and lies in it")),
-            Namer::Run(_) | Namer::Place(_) => None,
-        });
-        assessment.reasons.extend(by_place.into_iter().chain(pinned));
+        let namers: Vec<&Namer> = assessed.named_by.get(at).into_iter().flatten().collect();
+        // One of each kind says enough; they are sorted by it.
+        let kinds = namers.chunk_by(|one, next| discriminant(*one) == discriminant(*next));
+        assessment.reasons.extend(kinds.filter_map(|kind| kind.first()?.reason()));
         assessed.runs.push(assessment);
     }
     assessed.settle_waiting(conditions);
@@ -263,6 +274,14 @@ async fn named_by(eyes: &Eyes, conditions: &PurgeConditions<'_>) -> Vec<BTreeSet
         for id in found.into_keys() {
             let Some(slot) = index.run_of(id).and_then(|run| named_by.get_mut(run)) else { continue };
             slot.insert(in_run.map_or_else(|| Namer::Place(file.location.clone()), Namer::Run));
+        }
+    }
+    let has_task_owned = |run: &QuarantinedRun| run.files.iter().any(|file| file.task_owned().is_some());
+    for place in &conditions.collected.unsearched {
+        let lies_in = runs.iter().position(|run| place.is_within(&run.location));
+        let namer = lies_in.map_or_else(|| Namer::Unsearched(place.clone()), Namer::Run);
+        for (slot, _) in named_by.iter_mut().zip(runs).filter(|(_, run)| has_task_owned(run)) {
+            slot.insert(namer.clone());
         }
     }
     // Whoever pins what was set aside wants it back.

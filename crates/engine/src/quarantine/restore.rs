@@ -31,6 +31,8 @@ use crate::run::Run;
 pub struct RestoreRequest<'a> {
     /// All metadata, as read just now.
     pub metadata: &'a [MetadataFile],
+    /// Metadata that may name task-owned files in quarantine inside operator state that could not be searched.
+    pub unsearched: &'a BTreeSet<Location>,
     /// What lies in the quarantines.
     pub quarantine: &'a [QuarantinedRun],
     /// Which spellings are one place.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chksweep_core::layout::{self, DirectoryName};
-use chksweep_core::plan::{MetadataFile, Place};
+use chksweep_core::plan::{MetadataFile, OperatorStateSearch, Place};
 use chksweep_core::policy::DeadJob;
-use chksweep_core::{Content, Location, content};
+use chksweep_core::{Content, Location, Uuid, content};
 use chksweep_store::ReadStore;
 use futures::StreamExt;
 
@@ -201,8 +201,14 @@ async fn needs(run: &Run, group: &Group<'_>, content: &Content) -> Result<Needs,
     for directory in &content.directories {
         also.extend(group.index.below(directory));
     }
-    for uuid in &content.other_uuids {
+    for uuid in content.other_uuids.iter().chain(in_operator_state(group)) {
         also.extend(group.index.named(&uuid.text()));
+    }
+    if group.request.unsearched.contains(&group.file.location) {
+        // It may name any of them.
+        let is_task_owned =
+            |id: &Id| group.index.get(*id).is_some_and(|(_, file)| file.task_owned().is_some());
+        also.extend(group.index.ids().filter(is_task_owned));
     }
     for id in also {
         let Some((from, file)) = group.index.get(id) else { continue };
@@ -214,6 +220,15 @@ async fn needs(run: &Run, group: &Group<'_>, content: &Content) -> Result<Needs,
         }
     }
     Ok(needs)
+}
+
+/// Returns the task-owned files that the operator state of a quarantined `_metadata` names, where it was searched.
+fn in_operator_state<'g>(group: &Group<'g>) -> &'g [Uuid] {
+    let file = metadata_at(group.request.metadata, &group.file.location);
+    match file.map(|file| &file.operator_state) {
+        Some(OperatorStateSearch::Searched { found }) => found,
+        Some(OperatorStateSearch::NotSearched) | None => &[],
+    }
 }
 
 /// Finds what is to lie at `place`. Returns whether there is something.

@@ -10,13 +10,17 @@ use chksweep_core::plan::{MetadataFile, Place};
 use chksweep_core::{Content, Equivalence, Inventory, JobId, Location, NameRef, OperatorId, Uuid};
 
 use super::super::passes::KnownMetadata;
+use crate::collected::QuarantinedRun;
+
+/// Files that lie directly in some `taskowned`, or did, by the directory that holds it, in one spelling.
+pub(super) type TaskOwned = BTreeMap<Location, BTreeSet<Uuid>>;
 
 /// The task-owned files that no metadata names, and the jobs that they may belong to.
 #[derive(Debug)]
 pub(super) struct Doubt<'e> {
     equivalence: &'e Equivalence,
     /// The files in doubt, by the job directory that holds their `taskowned`.
-    files: BTreeMap<Location, BTreeSet<Uuid>>,
+    files: TaskOwned,
     /// The job directories of which some metadata names anything under one of those.
     related: BTreeSet<Location>,
     /// The ids of all these jobs; nothing when one of them is not known.
@@ -28,10 +32,9 @@ pub(super) struct Doubt<'e> {
 impl<'e> Doubt<'e> {
     pub(super) fn new(
         equivalence: &'e Equivalence,
-        inventory: &Inventory,
+        mut files: TaskOwned,
         metadata: &[KnownMetadata],
     ) -> Self {
-        let mut files = task_owned(equivalence, inventory);
         for known in metadata.iter().filter(|known| !is_quarantined(&known.file)) {
             if let Ok(content) = &known.file.content {
                 remove_named(equivalence, &mut files, content);
@@ -87,6 +90,9 @@ impl<'e> Doubt<'e> {
 
     /// Returns whether a snapshot may name a file in doubt.
     pub(super) fn concerns(&self, file: &MetadataFile) -> bool {
+        if self.files.is_empty() {
+            return false;
+        }
         if self.may_have_taken_over(file) {
             return true;
         }
@@ -168,9 +174,9 @@ fn is_quarantined(file: &MetadataFile) -> bool {
     }
 }
 
-/// Returns the files that lie directly in some `taskowned`, by the directory that holds it, in one spelling.
-fn task_owned(equivalence: &Equivalence, inventory: &Inventory) -> BTreeMap<Location, BTreeSet<Uuid>> {
-    let mut found: BTreeMap<Location, BTreeSet<Uuid>> = BTreeMap::new();
+/// Returns the task-owned files that lie in place.
+pub(super) fn in_place(equivalence: &Equivalence, inventory: &Inventory) -> TaskOwned {
+    let mut found = TaskOwned::new();
     for (id, directory) in inventory.directories() {
         let Some(job) = directory.location.parent() else { continue };
         if directory.location.name() != layout::TASK_OWNED {
@@ -182,11 +188,18 @@ fn task_owned(equivalence: &Equivalence, inventory: &Inventory) -> BTreeMap<Loca
     found
 }
 
-fn remove_named(
-    equivalence: &Equivalence,
-    files: &mut BTreeMap<Location, BTreeSet<Uuid>>,
-    content: &Content,
-) {
+/// Returns the task-owned files that lie in quarantine, by where they were.
+pub(super) fn set_aside(equivalence: &Equivalence, quarantine: &[QuarantinedRun]) -> TaskOwned {
+    let mut found = TaskOwned::new();
+    for file in quarantine.iter().flat_map(|run| &run.files) {
+        if let Some((job, uuid)) = file.task_owned() {
+            found.entry(equivalence.canonical(&job)).or_default().insert(uuid);
+        }
+    }
+    found
+}
+
+fn remove_named(equivalence: &Equivalence, files: &mut TaskOwned, content: &Content) {
     let jobs: Vec<Option<Location>> = content
         .files
         .directories

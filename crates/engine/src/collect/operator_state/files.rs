@@ -3,20 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use chksweep_core::{Inventory, Location, NameRef, Timestamp, Uuid};
+use chksweep_core::{Location, NameRef, Timestamp, Uuid};
 use chksweep_store::{EntryKind, ErrorKind, ReadStore, Status};
 
 use super::super::pool::Pool;
 use super::super::request::CollectRequest;
 use super::super::roots::{self, Root};
 use super::super::stream;
+use super::Lying;
 use crate::events::Event;
 
 /// What files are searched with, and for what.
 pub(super) struct FileSearch<'a> {
     pub(super) request: &'a CollectRequest<'a>,
     pub(super) roots: &'a [Root],
-    pub(super) inventory: &'a Inventory,
+    pub(super) lying: Lying<'a>,
     pub(super) candidates: Arc<Vec<Uuid>>,
 }
 
@@ -112,8 +113,8 @@ impl FileSearch<'_> {
         }
     }
 
-    /// Returns the files in the inventory that have the base names of missing ones: a file is named by a UUID, so
-    /// one of the same name is the same file in another place.
+    /// Returns the files in place and in quarantine that have the base names of missing ones: a file is named by a UUID,
+    /// so one of the same name is the same file in another place.
     fn by_base_name(&self, missing: &BTreeSet<Location>) -> Vec<Task> {
         let mut asked_for: BTreeMap<Uuid, Vec<&Location>> = BTreeMap::new();
         for named in missing {
@@ -125,16 +126,23 @@ impl FileSearch<'_> {
         if asked_for.is_empty() {
             return tasks;
         }
-        for (id, directory) in self.inventory.directories() {
-            for (_, file) in self.inventory.files_of(id) {
-                let uuid = self.inventory.name_of(file).uuid();
-                let Some(named) = uuid.and_then(|uuid| asked_for.get(&uuid)) else { continue };
-                let Ok(store) = self.request.stores.of(&directory.location) else { continue };
-                for named in named {
-                    let location = self.inventory.location_of(id, file);
-                    tasks.push(Task { named: (*named).clone(), location, store: Arc::clone(&store) });
-                }
+        let mut take = |uuid: Option<Uuid>, location: &dyn Fn() -> Location| {
+            let Some(named) = uuid.and_then(|uuid| asked_for.get(&uuid)) else { return };
+            let location = location();
+            let Ok(store) = self.request.stores.of(&location) else { return };
+            for named in named {
+                let (named, location) = ((*named).clone(), location.clone());
+                tasks.push(Task { named, location, store: Arc::clone(&store) });
             }
+        };
+        let inventory = self.lying.inventory;
+        for (id, _) in inventory.directories() {
+            for (_, file) in inventory.files_of(id) {
+                take(inventory.name_of(file).uuid(), &|| inventory.location_of(id, file));
+            }
+        }
+        for file in self.lying.quarantine.iter().flat_map(|run| &run.files) {
+            take(NameRef::new(file.original.name()).uuid(), &|| file.location.clone());
         }
         tasks
     }

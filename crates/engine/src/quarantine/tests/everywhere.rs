@@ -209,6 +209,7 @@ impl Stage {
                 let dead = BTreeSet::from([self.at("x").parent().unwrap().to_string()]);
                 let request = RestoreRequest {
                     metadata: &collected.metadata,
+                    unsearched: &collected.unsearched,
                     quarantine: &collected.quarantine,
                     equivalence: &equivalence,
                     selection: all(),

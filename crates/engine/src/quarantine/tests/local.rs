@@ -98,6 +98,7 @@ async fn a_sweep_of_a_directory_on_disk_and_its_undoing_leave_it_as_it_was() {
     let collected = look_at(&stores, &root).await;
     let request = RestoreRequest {
         metadata: &collected.metadata,
+        unsearched: &collected.unsearched,
         quarantine: &collected.quarantine,
         equivalence: &Equivalence::default(),
         selection: all(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chksweep_core::plan::Rule;
 use chksweep_core::{Age, Equivalence, Location, Policy};
-use chksweep_testkit::metadata_writer::{SimpleKind, simple_metadata};
+use chksweep_testkit::metadata_writer::{MetadataWriter, SimpleKind, Stream, simple_metadata};
 
 use super::*;
 use crate::collect::{CollectRequest, collect};
@@ -28,6 +28,21 @@ fn metadata(scene: &Scene, below: &str, number: i64, names: &[&str], beside: &[&
     let absolute: Vec<&str> = absolute.iter().map(String::as_str).collect();
     let bytes = simple_metadata(4, number, SimpleKind::Checkpoint, &absolute, beside, [1; 16]);
     scene.store.put(path(below), bytes, scene.old());
+}
+
+/// Puts a checkpoint whose operator state is a file of its own, named by the number 90 and that of the checkpoint.
+fn sink(scene: &Scene, number: u16, state: Option<&[u8]>) {
+    let name = uuid(90 + u64::from(number));
+    let bytes = MetadataWriter::v4(i64::from(number))
+        .checkpoint()
+        .operator([1; 16])
+        .subtask(0)
+        .operator_state(Stream::relative(name.as_str(), 5))
+        .bytes();
+    scene.store.put(path(&format!("chk-{number}/_metadata")), bytes, scene.old());
+    if let Some(state) = state {
+        scene.store.put(path(&format!("chk-{number}/{name}")), state, scene.old());
+    }
 }
 
 async fn look(scene: &Scene) -> Collected {
@@ -103,6 +118,7 @@ async fn bring_back(
         if dead { BTreeSet::from([scene.at("x").parent().unwrap().to_string()]) } else { BTreeSet::new() };
     let request = RestoreRequest {
         metadata: &collected.metadata,
+        unsearched: &collected.unsearched,
         quarantine: &collected.quarantine,
         equivalence: &Equivalence::default(),
         selection,

@@ -9,10 +9,15 @@ use crate::testing::{ROOT, quarantined};
 
 /// Something was set aside eight days ago, and runs have been clean every day since.
 async fn due() -> Scene {
+    due_of(&["shared/#1", "shared/#2"]).await
+}
+
+async fn due_of(paths: &'static [&'static str]) -> Scene {
     let scene = Scene::new();
-    scene.file(&named("shared/#1"), 100);
-    scene.file(&named("shared/#2"), 100);
-    take(&scene, "run-1", &["shared/#1", "shared/#2"]).await;
+    for path in paths {
+        scene.file(&named(path), 100);
+    }
+    take(&scene, "run-1", paths).await;
     for day in 2..=9 {
         scene.store.advance(Age::days(1));
         clean_run(&scene, &format!("run-{day}")).await;
@@ -144,6 +149,31 @@ async fn what_was_pinned_after_it_was_set_aside_was_purged_all_the_same() {
     let scene = due().await;
     scene.store.put(format!("{ROOT}/.chksweep/pins"), scene.at("taskowned").to_string(), scene.old());
     assert_eq!(purged(&scene, "run-10", |_, _, _| {}).await.purged.len(), 1, "a pin elsewhere holds nothing");
+}
+
+/// A checkpoint whose operator state is missing may name any buffer of its sink.
+#[tokio::test]
+async fn a_buffer_stays_while_operator_state_that_may_name_it_cannot_be_searched() {
+    let names = format!("…/{}", uuid(1)).into_bytes();
+    let cases: [(Option<&[u8]>, Option<&str>); 3] = [
+        (None, Some("may name files of it inside operator state")),
+        (Some(&names), Some("names files of it")),
+        (Some(b"nothing"), None),
+    ];
+    for (state, reason) in cases {
+        let scene = due_of(&["taskowned/#1"]).await;
+        sink(&scene, 7, state);
+        let report = purged(&scene, "run-10", |_, _, _| {}).await;
+        assert_eq!(report.purged.is_empty(), reason.is_some(), "{report:?}");
+        assert_eq!(scene.store.exists(quarantined("run-1", &named("taskowned/#1"))), reason.is_some());
+        if let Some(reason) = reason {
+            assert!(report.waiting[0].reasons.join("; ").contains(reason), "{report:?}");
+        }
+    }
+    // What lies in shared/ is named by no operator state.
+    let scene = due().await;
+    sink(&scene, 7, None);
+    assert_eq!(purged(&scene, "run-10", |_, _, _| {}).await.purged.len(), 1);
 }
 
 fn look_alike(seen: &Collected) -> chksweep_core::plan::MetadataFile {

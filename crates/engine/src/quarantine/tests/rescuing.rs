@@ -135,6 +135,24 @@ async fn a_uuid_anywhere_in_the_bytes_brings_back_the_file_of_that_name() {
     assert!(is_there(&scene, "taskowned/#1"));
 }
 
+/// A root was forgotten when a sink's buffer was swept. What names it lies in a file of operator state, and there in any
+/// form; that of a job that took the buffer over, too.
+#[tokio::test]
+async fn a_name_in_a_file_of_operator_state_brings_back_the_buffer() {
+    let text = format!("hdfs://ns/x/taskowned/{}", uuid(1)).into_bytes();
+    let raw = chksweep_core::Uuid::parse(uuid(1).as_bytes()).unwrap().0.to_vec();
+    for state in [text, raw] {
+        let scene = Scene::new();
+        scene.file(&named("taskowned/#1"), 9);
+        scene.file(&named("taskowned/#2"), 9);
+        take(&scene, "run-1", &["taskowned/#1", "taskowned/#2"]).await;
+        sink(&scene, 7, Some(&state));
+        assert_eq!(why(&rescued(&scene, "run-2").await), [Why::Uuid]);
+        assert!(is_there(&scene, "taskowned/#1") && !is_there(&scene, "taskowned/#2"));
+        assert!(rescued(&scene, "run-3").await.is_empty());
+    }
+}
+
 #[tokio::test]
 async fn quarantined_metadata_names_for_min_age_and_no_longer() {
     let scene = Scene::new();

@@ -41,6 +41,26 @@ fn whole_job() -> Scene {
     scene
 }
 
+/// What a sink keeps in `taskowned` no handle names, only a file of operator state, which was set aside as well.
+#[tokio::test]
+async fn a_checkpoint_comes_back_with_the_buffers_in_its_operator_state() {
+    let names = format!("…/{}", uuid(1)).into_bytes();
+    for (state, both) in [(names.as_slice(), false), (b"sNaPpY".as_slice(), true)] {
+        let scene = Scene::new();
+        scene.file(&named("taskowned/#1"), 9);
+        scene.file(&named("taskowned/#2"), 9);
+        sink(&scene, 7, Some(state));
+        let whole = ["taskowned/#1", "taskowned/#2", "chk-7/_metadata", "chk-7/#97"];
+        take(&scene, "run-1", &["taskowned/#1", "taskowned/#2", "chk-7/_metadata", "chk-7/#97"]).await;
+        assert!(whole.iter().all(|path| !is_there(&scene, path)));
+        let report = bring_back(&scene, "run-2", select_path(&scene, "chk-7/_metadata"), None, true).await;
+        assert!(!report.is_partly_done(), "{report:?}");
+        for (path, back) in whole.into_iter().zip([true, both, true, true]) {
+            assert_eq!(is_there(&scene, path), back, "{path}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_sweep_and_its_undoing_leave_the_tree_as_it_was() {
     let scene = whole_job();
