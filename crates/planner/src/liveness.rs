@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chksweep_core::plan::{Look, Looks, Place, PlanInput, tree_digest};
+use chksweep_core::plan::{Look, Looks, MetadataFile, Place, PlanInput, tree_digest};
 use chksweep_core::policy::DeadJob;
 use chksweep_core::{Age, DirectoryId, JobId, Location, Timestamp, layout};
 
@@ -57,7 +57,7 @@ impl Liveness {
         let users = users(input, map, snapshots, naming);
         let looks = this_look(input, map, &users);
         let activity = Activity::new(input, map);
-        let elsewhere = activity_elsewhere(input);
+        let elsewhere = activity_elsewhere(input, map);
         let read = activity_as_read(input, map);
         let of_id = |id: Option<JobId>| id.and_then(|id| elsewhere.get(&id).copied());
         let per_directory: Vec<Option<Timestamp>> = map
@@ -244,12 +244,18 @@ fn shows_a_job(input: &PlanInput<'_>, map: &Map, at: JobDirectoryIndex) -> bool 
     })
 }
 
-/// Returns the newest metadata of each job id under reference roots: a job of this id completed a checkpoint there,
-/// and two directories of one id are one job as far as anybody can tell.
-fn activity_elsewhere(input: &PlanInput<'_>) -> BTreeMap<JobId, Timestamp> {
+/// Returns the newest metadata of each job id that lies in no listed job directory: under reference roots, or where a
+/// listing broke. A job of this id completed a checkpoint there, and two directories of one id are one job as far as
+/// anybody can tell.
+fn activity_elsewhere(input: &PlanInput<'_>, map: &Map) -> BTreeMap<JobId, Timestamp> {
     let mut newest = BTreeMap::new();
-    for file in input.metadata.iter().filter(|file| file.place == Place::Reference) {
-        if let Some(id) = layout::job_of(&file.location) {
+    for file in input.metadata {
+        let is_elsewhere = match file.place {
+            Place::Reference => true,
+            Place::Sweep => owner_as_read(input, map, file).is_none(),
+            Place::Quarantined { .. } => false,
+        };
+        if let (true, Some(id)) = (is_elsewhere, layout::job_of(&file.location)) {
             let known = newest.entry(id).or_insert(file.modified);
             *known = file.modified.max(*known);
         }
@@ -257,13 +263,17 @@ fn activity_elsewhere(input: &PlanInput<'_>) -> BTreeMap<JobId, Timestamp> {
     newest
 }
 
+/// Returns the listed job directory in which metadata was read.
+fn owner_as_read(input: &PlanInput<'_>, map: &Map, file: &MetadataFile) -> Option<JobDirectoryIndex> {
+    Map::innermost(input.inventory, &file.location).and_then(|directory| map.owner(directory))
+}
+
 /// Returns the newest metadata that was read in each job directory: a checkpoint that completed after the candidates
 /// were listed is a sign of life that the listing does not show.
 fn activity_as_read(input: &PlanInput<'_>, map: &Map) -> BTreeMap<JobDirectoryIndex, Timestamp> {
     let mut newest = BTreeMap::new();
     for file in input.metadata.iter().filter(|file| file.place == Place::Sweep) {
-        let directory = Map::innermost(input.inventory, &file.location);
-        if let Some(owner) = directory.and_then(|directory| map.owner(directory)) {
+        if let Some(owner) = owner_as_read(input, map, file) {
             let known = newest.entry(owner).or_insert(file.modified);
             *known = file.modified.max(*known);
         }

@@ -53,6 +53,21 @@ fn metadata_of_the_same_id_under_a_reference_root_is_a_sign_of_life() {
     assert_eq!(with(20).rule(&log()), Rule::UnreferencedRunningState);
 }
 
+/// Another root that is swept could not be listed, and then its metadata could be read after all.
+#[test]
+fn metadata_of_the_same_id_where_a_listing_broke_is_a_sign_of_life() {
+    let elsewhere = format!("hdfs://elsewhere/flink/{A}/chk-9/_metadata");
+    let with = |days: u64| {
+        let mut world = silent().metadata_of(&elsewhere, days, &[], |file| file.place = Place::Reference);
+        for file in &mut world.metadata {
+            file.place = Place::Sweep;
+        }
+        world.seen_before(3)
+    };
+    assert_eq!(with(2).rule(&log()), Rule::JobNotDead);
+    assert_eq!(with(20).rule(&log()), Rule::UnreferencedRunningState);
+}
+
 #[test]
 fn a_dead_user_of_a_dead_job_s_files_holds_nothing() {
     let used_by = |user: String| {
