@@ -204,7 +204,9 @@ impl Watch {
         let newer = world.model.snapshots.iter().filter(|other| {
             is_alike(other)
                 && other.retired.is_none()
-                && other.completed_at > snapshot.completed_at
+                // Of two that were completed at one moment nobody can tell which is newer.
+                && other.completed_at >= snapshot.completed_at
+                && other.path != snapshot.path
                 && world.model.was_whole_since(other, lately)
         });
         let newer = newer.count() as u32;
