@@ -36,6 +36,9 @@ impl<'e> Doubt<'e> {
         metadata: &[KnownMetadata],
     ) -> Self {
         for known in metadata.iter().filter(|known| !is_quarantined(&known.file)) {
+            if files.is_empty() {
+                break;
+            }
             if let Ok(content) = &known.file.content {
                 remove_named(equivalence, &mut files, content);
             }
@@ -43,6 +46,9 @@ impl<'e> Doubt<'e> {
         files.retain(|_, uuids| !uuids.is_empty());
         let (related, ids, operators) = (BTreeSet::new(), Some(BTreeSet::new()), None);
         let mut doubt = Self { equivalence, files, related, ids, operators };
+        if doubt.files.is_empty() {
+            return doubt;
+        }
         for known in metadata {
             let Ok(content) = &known.file.content else { continue };
             if doubt.is_named_by(content) {
