@@ -235,16 +235,20 @@ fn a_record_that_was_written_anew_differs_from_its_copy() {
 
 /// Makes the lines of a record follow from each other, as somebody does who covers up what he changed.
 fn chained(text: &str) -> String {
-    let digest = |bytes: &str| {
-        use sha2::{Digest as _, Sha256};
-        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    use sha2::{Digest as _, Sha256};
+    use std::fmt::Write as _;
+    let digest = |text: &str| {
+        Sha256::digest(text).iter().fold(String::new(), |mut hex, byte| {
+            let _never = write!(hex, "{byte:02x}");
+            hex
+        })
     };
     let mut prev = "0".repeat(64);
     let mut out = String::new();
     for line in text.lines() {
-        let (line, _) = line.rsplit_once(",\"sum\":\"").unwrap();
-        let (before, old) = line.split_once("\"prev\":\"").unwrap();
-        let line = format!("{before}\"prev\":\"{prev}{}", &old[64..]);
+        let line = line.rsplit_once(",\"sum\":\"").map_or(line, |(line, _)| line);
+        let (before, old) = line.split_once("\"prev\":\"").unwrap_or((line, ""));
+        let line = format!("{before}\"prev\":\"{prev}{}", old.get(64..).unwrap_or(""));
         let line = format!("{line},\"sum\":\"{}\"}}\n", digest(&line));
         prev = digest(&line);
         out.push_str(&line);
