@@ -8,12 +8,13 @@ use crate::dice::Dice;
 use crate::flink::Setting;
 use crate::sweeper::Settings;
 
+/// Where two clusters keep their checkpoints.
+pub(crate) const CLUSTERS: [&str; 2] = ["/f/cp", "/g/cp"];
+
 pub(crate) fn setting(dice: &mut Dice) -> Setting {
     let two_clusters = dice.one_in(2);
-    let mut checkpoint_roots = vec!["/f/cp".to_owned()];
-    if two_clusters {
-        checkpoint_roots.push("/g/cp".to_owned());
-    }
+    let [one, other] = CLUSTERS.map(str::to_owned);
+    let checkpoint_roots = if two_clusters { vec![one, other] } else { vec![one] };
     Setting {
         checkpoint_roots,
         savepoint_root: if dice.one_in(2) { "/f/sp".to_owned() } else { "/f/cp".to_owned() },
@@ -58,7 +59,7 @@ pub(crate) fn settings(setting: &Setting, dice: &mut Dice) -> Settings {
     let mut reference_roots = Vec::new();
     if places.len() > 1 && dice.one_in(2) {
         // One place is only read: mostly that of the other cluster.
-        let other = places.iter().position(|place| place == "/g/cp").filter(|_| !dice.one_in(3));
+        let other = places.iter().position(|place| place == CLUSTERS[1]).filter(|_| !dice.one_in(3));
         let which = other.unwrap_or_else(|| dice.index(places.len()));
         reference_roots.push(places.remove(which));
     }
@@ -69,4 +70,14 @@ pub(crate) fn settings(setting: &Setting, dice: &mut Dice) -> Settings {
     };
     let purge_after = Age::days(dice.between(1, 7));
     Settings { roots: places, reference_roots, pins: Vec::new(), policy, mode, purge_after }
+}
+
+/// The root of the second cluster is only read, and what is swept of the first is deleted.
+pub(crate) fn sweep_one_cluster(settings: &mut Settings) {
+    let other = CLUSTERS[1].to_owned();
+    settings.roots.extend(settings.reference_roots.drain(..));
+    settings.roots.retain(|root| *root != other);
+    settings.roots.sort_unstable();
+    settings.reference_roots.push(other);
+    settings.mode = Mode::Delete;
 }

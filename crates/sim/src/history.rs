@@ -7,7 +7,7 @@ use chksweep_store::MemoryStore;
 use chksweep_store::memory::Denied;
 
 use crate::dice::Dice;
-use crate::draw::{setting, settings};
+use crate::draw::{self, setting, settings};
 use crate::flink::World;
 use crate::namenode::{Counts, Death, NameNode, Weather};
 use crate::oracle::{Watch, files_of};
@@ -23,6 +23,9 @@ pub enum Regime {
     /// As no cluster ever does: something happens between nearly any two calls. What a look cannot see then may be
     /// moved, and must come back by itself.
     Frantic,
+    /// As real jobs do, in two clusters: one of them is swept, and what goes there is deleted at once; the other, whose
+    /// root is only read, goes on from what the first has left.
+    Neighbours,
 }
 
 /// What became of a history.
@@ -54,8 +57,15 @@ pub(crate) struct History {
 impl History {
     fn new(seed: u64, regime: Regime, traced: bool) -> Self {
         let mut dice = Dice::new(seed);
-        let setting = setting(&mut dice);
-        let settings = settings(&setting, &mut dice);
+        let mut setting = setting(&mut dice);
+        let neighbours = regime == Regime::Neighbours;
+        if neighbours {
+            setting.checkpoint_roots = draw::CLUSTERS.map(str::to_owned).to_vec();
+        }
+        let mut settings = settings(&setting, &mut dice);
+        if neighbours {
+            draw::sweep_one_cluster(&mut settings);
+        }
         let memory = MemoryStore::new("hdfs", "ns");
         memory.set_page_size(dice.between(2, 6) as usize);
         let watch = Watch {
@@ -84,7 +94,7 @@ impl History {
                 if self.dice.one_in(6) { self.dice.between(80, 24 * 12) } else { self.dice.below(80) };
             self.namenode.pass(Age::hours(hours)).await;
         }
-        if self.regime == Regime::Natural && self.dice.one_in(10) {
+        if self.regime != Regime::Frantic && self.dice.one_in(10) {
             self.calm_end().await;
         }
         self.end()
@@ -93,7 +103,7 @@ impl History {
     fn weather(&mut self) -> Weather {
         let rough = self.dice.below(3);
         let hurry = match self.regime {
-            Regime::Natural => None,
+            Regime::Natural | Regime::Neighbours => None,
             Regime::Frantic => Some(self.dice.between(1, 12)),
         };
         let dice = &mut self.dice;
@@ -225,7 +235,7 @@ impl History {
             let watch = &self.namenode.hub().watch;
             (!watch.begun.is_empty(), !watch.displaced.is_empty())
         };
-        if !begun && (!displaced || self.regime == Regime::Natural) {
+        if !begun && (!displaced || self.regime != Regime::Frantic) {
             return;
         }
         self.namenode.pass(Age::minutes(20)).await;
@@ -235,7 +245,7 @@ impl History {
     pub(crate) fn check(&mut self) {
         let mut hub = self.namenode.hub();
         let hub = &mut *hub;
-        if self.regime == Regime::Natural {
+        if self.regime != Regime::Frantic {
             for (path, _) in std::mem::take(&mut hub.watch.displaced) {
                 hub.watch.violations.push(format!("{path} was moved although somebody needs it"));
             }
@@ -334,7 +344,7 @@ impl History {
             End::Killed => hub.counts.kills += 1,
             End::Refused(why) => {
                 hub.counts.refused += 1;
-                if self.regime == Regime::Natural {
+                if self.regime != Regime::Frantic {
                     hub.watch.violations.push(format!("the checker refuses our own plan: {why}"));
                 }
             }

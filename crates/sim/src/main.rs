@@ -1,4 +1,4 @@
-//! Plays random histories and counts them: `chksweep-sim [--histories N] [--seed FIRST] [--frantic]
+//! Plays random histories and counts them: `chksweep-sim [--histories N] [--seed FIRST] [--frantic | --neighbours]
 //! [--replay SEED] [--stop-at-loss]`. A history that breaks an invariant is printed with its seed, and the exit code is 1.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "the command line of a test")]
@@ -20,6 +20,7 @@ fn main() {
             "--stop-after" => most = number(),
             "--stop-at-loss" => losses_only = true,
             "--frantic" => regime = Regime::Frantic,
+            "--neighbours" => regime = Regime::Neighbours,
             "--replay" => {
                 let outcome = play(number(), regime, true);
                 for line in &outcome.trace {

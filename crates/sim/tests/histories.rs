@@ -1,5 +1,6 @@
 //! A few thousand random histories. `tests/soak` plays a million; a seed that is printed here is told again by
-//! `cargo run --profile sim -p chksweep-sim --bin chksweep-sim -- --replay SEED` (`--frantic` before it for the second test).
+//! `cargo run --profile sim -p chksweep-sim --bin chksweep-sim -- --replay SEED` (`--frantic` before it for the second
+//! test, `--neighbours` for the third).
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a helper of tests")]
 
@@ -48,6 +49,12 @@ fn whatever_jobs_and_namenodes_do_nothing_that_is_needed_is_lost() {
 #[test]
 fn however_fast_jobs_are_what_is_needed_comes_back_by_itself() {
     all_is_well(1, 1000, Regime::Frantic);
+}
+
+#[test]
+fn what_another_cluster_goes_on_from_is_not_deleted() {
+    let counts = all_is_well(1, 500, Regime::Neighbours);
+    assert!(counts.swept > 250 && counts.calm_ends > 10, "{counts:?}");
 }
 
 #[test]
