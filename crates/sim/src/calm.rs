@@ -74,10 +74,18 @@ impl History {
             path.contains("/dstl/") && !hub.world.memory.exists(format!("{job}/shared"))
         };
         let unsearched = is_unsearched(&hub.world.model);
+        // The same holds a buffer that was set aside while its root was forgotten, and all of that run.
+        let real = files_of(&hub.world);
+        let waits = |path: &String| {
+            let run = path.split_once("/quarantine/").and_then(|(_, rest)| rest.split('/').next());
+            let inside = format!("/quarantine/{}/", run.unwrap_or_default());
+            real.iter().any(|other| other.contains(&inside) && other.contains("/taskowned/"))
+        };
         let is_hopeless = |path: &String| {
             let rule = rule(path);
             rule.contains("JobNotDead") && (undead || is_alone(path))
                 || rule.contains("JobNotDead") && path.contains("/taskowned/") && unsearched
+                || path.contains("/quarantine/") && unsearched && waits(path)
                 || rule.contains("UnknownName") && path.contains("/chk-")
                 || rule.contains("NamedDirectory") && has_namesakes
         };
