@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chksweep_core::Age;
-use chksweep_core::plan::Rule;
+use chksweep_core::plan::{Entry, Rule};
 
 use crate::flink::World;
 use crate::history::History;
@@ -33,26 +33,7 @@ impl History {
             End::Done { planned: Some(entries), .. } => entries,
             _ => Vec::new(),
         };
-        let rule = |path: &String| {
-            let location = format!("hdfs://ns{path}");
-            let covers = |entry: &&chksweep_core::plan::Entry| {
-                let at = entry.path.to_string();
-                location == at || location.starts_with(&format!("{at}/"))
-            };
-            why.iter().filter(covers).max_by_key(|entry| entry.path.path().len()).map_or(
-                "not planned".to_owned(),
-                |entry| {
-                    // A directory that stays whole is one entry: what keeps the files in it stands beside it.
-                    let inside: Vec<&Rule> =
-                        entry.rules.keys().filter(|rule| **rule != Rule::Structure).collect();
-                    if inside.is_empty() {
-                        format!("{:?}", entry.verdict.rule)
-                    } else {
-                        format!("{inside:?}")
-                    }
-                },
-            )
-        };
+        let rule = |path: &String| rule_of(&why, path);
         let mut hub = self.namenode.hub();
         let is_swept =
             |path: &String| self.settings.roots.iter().any(|root| path.starts_with(&format!("{root}/")));
@@ -74,18 +55,12 @@ impl History {
             path.contains("/dstl/") && !hub.world.memory.exists(format!("{job}/shared"))
         };
         let unsearched = is_unsearched(&hub.world.model);
-        // The same holds a buffer that was set aside while its root was forgotten, and all of that run.
-        let real = files_of(&hub.world);
-        let waits = |path: &String| {
-            let run = path.split_once("/quarantine/").and_then(|(_, rest)| rest.split('/').next());
-            let inside = format!("/quarantine/{}/", run.unwrap_or_default());
-            real.iter().any(|other| other.contains(&inside) && other.contains("/taskowned/"))
-        };
+        let buffers = with_buffers(&files_of(&hub.world));
         let is_hopeless = |path: &String| {
             let rule = rule(path);
             rule.contains("JobNotDead") && (undead || is_alone(path))
                 || rule.contains("JobNotDead") && path.contains("/taskowned/") && unsearched
-                || path.contains("/quarantine/") && unsearched && waits(path)
+                || unsearched && buffers.iter().any(|run| path.starts_with(run))
                 || rule.contains("UnknownName") && path.contains("/chk-")
                 || rule.contains("NamedDirectory") && has_namesakes
         };
@@ -103,12 +78,38 @@ impl History {
     }
 }
 
+/// Says by which rule the plan of everything leaves a file.
+fn rule_of(plan: &[Entry], path: &str) -> String {
+    let location = format!("hdfs://ns{path}");
+    let covers = |entry: &&Entry| {
+        let at = entry.path.to_string();
+        location == at || location.starts_with(&format!("{at}/"))
+    };
+    let innermost = plan.iter().filter(covers).max_by_key(|entry| entry.path.path().len());
+    innermost.map_or("not planned".to_owned(), |entry| {
+        // A directory that stays whole is one entry: what keeps the files in it stands beside it.
+        let inside: Vec<&Rule> = entry.rules.keys().filter(|rule| **rule != Rule::Structure).collect();
+        if inside.is_empty() { format!("{:?}", entry.verdict.rule) } else { format!("{inside:?}") }
+    })
+}
+
 /// Returns whether a snapshot misses files: operator state that Flink deleted, and then crashed before the rest, can never
 /// be searched for what it named.
 fn is_unsearched(model: &Model) -> bool {
     model.there().any(|(_, snapshot)| {
         snapshot.needs.difference(&snapshot.committable).any(|path| !model.files.contains_key(path))
     })
+}
+
+/// The quarantines with a buffer in them: one that was set aside while its root was forgotten waits, and all of that run,
+/// where a name for it cannot be searched for.
+fn with_buffers(real: &BTreeSet<String>) -> BTreeSet<String> {
+    let run = |path: &String| {
+        let (root, rest) = path.split_once("/quarantine/")?;
+        let (run, below) = rest.split_once('/')?;
+        below.contains("/taskowned/").then(|| format!("{root}/quarantine/{run}/"))
+    };
+    real.iter().filter_map(run).collect()
 }
 
 /// Files that nobody needs.

@@ -75,7 +75,7 @@ pub(crate) fn settings(setting: &Setting, dice: &mut Dice) -> Settings {
 /// The root of the second cluster is only read, and what is swept of the first is deleted.
 pub(crate) fn sweep_one_cluster(settings: &mut Settings) {
     let other = CLUSTERS[1].to_owned();
-    settings.roots.extend(settings.reference_roots.drain(..));
+    settings.roots.append(&mut settings.reference_roots);
     settings.roots.retain(|root| *root != other);
     settings.roots.sort_unstable();
     settings.reference_roots.push(other);
