@@ -15,6 +15,10 @@
 //! - `a_run_that_wakes_up_after_its_lock_was_taken_stops_before_its_next_batch`,
 //!   `an_old_reading_is_renewed_and_what_it_names_stays`: what is proved dead stays dead;
 //! - `a_purge_goes_in_slices_with_metadata_first_and_can_be_broken_off`.
+//!
+//! Nor what takes more histories than a list can play: buffers that another job took over
+//! (`operator_state_of_a_job_that_may_come_from_this_one_counts`), or that lie in quarantine
+//! (`a_name_in_a_file_of_operator_state_brings_back_the_buffer`).
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "the command line of a test")]
 
