@@ -14,8 +14,8 @@
 //! - A snapshot that is *not relevant* is not searched, and is not said to have been. Whoever asks about it after
 //!   all, by another idea of relevance, gets the cautious answer. Relevance only decides which files are opened.
 //! - When no task-owned file is in doubt, nothing is opened at all. In doubt are those, in place and in quarantine, that
-//!   no metadata names by its path. One that some metadata names was made by the changelog and is no buffer of a sink: Flink hands out the
-//!   stream of a task-owned file to one of the two. What quarantined metadata names stays in doubt.
+//!   no metadata names by its path. One that some metadata names was made by the changelog and is no buffer of a sink:
+//!   Flink hands out the stream of a task-owned file to one of the two. What quarantined metadata names stays in doubt.
 //!
 //! What was set aside is looked for as well, for a rescue, an undo and a purge ask who names it. A purge must know, too,
 //! which snapshots may name it and could not be searched.

@@ -135,8 +135,7 @@ async fn a_uuid_anywhere_in_the_bytes_brings_back_the_file_of_that_name() {
     assert!(is_there(&scene, "taskowned/#1"));
 }
 
-/// A root was forgotten when a sink's buffer was swept. What names it lies in a file of operator state, and there in any
-/// form; that of a job that took the buffer over, too.
+/// A root was forgotten when a sink's buffer was swept. What names it lies in a file of operator state, in any form.
 #[tokio::test]
 async fn a_name_in_a_file_of_operator_state_brings_back_the_buffer() {
     let text = format!("hdfs://ns/x/taskowned/{}", uuid(1)).into_bytes();
