@@ -192,11 +192,6 @@ impl Jobs {
         self.by_id.get(&id).map_or(&[], Vec::as_slice)
     }
 
-    /// Returns whether some job directory has an id that begins with these digits.
-    pub(crate) fn knows(&self, digits: [u8; 6]) -> bool {
-        self.by_id.keys().any(|id| starts_with(*id, digits))
-    }
-
     pub(crate) fn all(&self) -> &[Job] {
         &self.list
     }

@@ -111,6 +111,7 @@ mod tests {
             ("*b", "/flink/a/b", true, false),
             ("/fl?nk", "/flink", true, true),
             ("/fl?nk", "/flnk", false, false),
+            ("/fl?nk", "/fl/nk", true, false),
             ("/a*c*e", "/abcde", true, true),
             ("/a*c*e", "/abcdf", false, false),
             ("/flink", "/flink/a", false, false),

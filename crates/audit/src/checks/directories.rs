@@ -4,7 +4,7 @@ use chksweep_core::plan::{Decision, Place, Rule};
 use chksweep_core::{DirectoryId, JobId, NameRef};
 
 use super::Evidence;
-use super::checkpoint::{against_incomplete_savepoint, has_metadata};
+use super::checkpoint::against_incomplete_savepoint;
 use super::state::against_running_state;
 use crate::report::Report;
 use crate::view::{SweptDirectory, View, Zone};
@@ -103,9 +103,6 @@ fn against_directory(evidence: &Evidence<'_>, swept: SweptDirectory) -> Option<&
         Zone::Outer | Zone::Strange => Some("Flink makes no such directory"),
         // A `_metadata` that this plan takes leaves its directory empty; any other file of one keeps it.
         Zone::Checkpoint(_) | Zone::Probe => young,
-        Zone::Savepoint(_) if has_metadata(evidence, swept.directory) => {
-            Some("a `_metadata` lies in this savepoint: only that may go by now")
-        }
         Zone::Savepoint(_) => young.or_else(|| against_incomplete_savepoint(evidence, swept.directory)),
         Zone::Job if view.job_id(swept.directory).is_none() => Some("its name is not one that Flink gives"),
         Zone::Job | Zone::Shared | Zone::TaskOwned | Zone::Changelog => {

@@ -90,5 +90,6 @@ mod tests {
         assert!(!exceeds(7, 10, 0.7));
         assert!(exceeds(8, 10, 0.7));
         assert!(exceeds(1, 1_000_000, 0.0));
+        assert!(!exceeds(1, 1 << 33, 0.5));
     }
 }

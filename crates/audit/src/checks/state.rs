@@ -197,23 +197,19 @@ fn may_name_task_owned(evidence: &Evidence<'_>, voice: &Voice<'_>, job: usize, n
     jobs.is_same(owner, job)
         || evidence.outsiders.of_job(job).contains(&voice.index)
         || namers.iter().any(|namer| of_namer(namer))
-        || may_be_savepoint_of(evidence, voice, owner, job)
+        || may_be_savepoint_of_any(voice, owner)
 }
 
-/// Returns whether a snapshot outside of all job directories may be a savepoint of this job, though its name does not
-/// tell so: it tells nothing, or the directory has no id and no other one has that which is told.
-fn may_be_savepoint_of(evidence: &Evidence<'_>, voice: &Voice<'_>, owner: &Owner, job: usize) -> bool {
-    let digits = match owner {
-        Owner::Listed(_) | Owner::Elsewhere { .. } => return false,
-        Owner::Unknown { digits } => digits,
-    };
+/// Returns whether a snapshot outside of all job directories may be a savepoint of any job: its name does not tell of
+/// which. (One that tells is not asked where the job has no id: of such a job no snapshot is a stranger.)
+fn may_be_savepoint_of_any(voice: &Voice<'_>, owner: &Owner) -> bool {
+    match owner {
+        Owner::Unknown { digits: None } => {}
+        Owner::Listed(_) | Owner::Elsewhere { .. } | Owner::Unknown { digits: Some(_) } => return false,
+    }
     let named_savepoint = home(voice.file).parent().is_some_and(|directory| {
         matches!(layout::directory_name(directory.name()), DirectoryName::Savepoint(_))
     });
     let checkpoint = voice.content().is_some_and(|content| content.kind == Kind::Checkpoint);
-    if checkpoint && !named_savepoint {
-        return false;
-    }
-    let has_id = evidence.jobs.get(job).is_some_and(|job| job.id.is_some());
-    digits.is_none_or(|digits| !has_id && !evidence.jobs.knows(digits))
+    named_savepoint || !checkpoint
 }

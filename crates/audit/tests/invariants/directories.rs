@@ -1,10 +1,10 @@
 //! Directories: made by Flink, left empty, and of nobody who will write to them again.
 
 use chksweep_core::plan::Rule;
-use chksweep_core::policy::DeadJob;
+use chksweep_core::policy::{DeadJob, OnUnreadable};
 use chksweep_core::{Age, JobId};
 
-use crate::world::{A, NOW, Says, World, days, hours, uuid};
+use crate::world::{A, NOW, Says, World, at, days, hours, uuid};
 
 /// A dead job without checkpoints, and another root with one.
 fn dead() -> World {
@@ -114,4 +114,33 @@ fn a_rule_takes_only_its_own_directories() {
         world.directory(&directory).sweep_directory(&directory, rule);
         world.refused(&["directory"]);
     }
+}
+
+/// Where metadata was not listed the second time, other empty directories go all the same.
+#[test]
+fn a_listing_that_broke_elsewhere_says_nothing_of_a_dead_job() {
+    let mut world = dead();
+    world.policy.unreadable = OnUnreadable::Isolate;
+    world.unlisted.push((at("/elsewhere"), "denied".to_owned()));
+    all_of(&mut world).passes();
+}
+
+/// An empty directory of running state goes as any empty directory of its job does.
+#[test]
+fn an_empty_database_stays_with_the_checkpoints_of_its_job() {
+    let database = format!("/r/{A}/shared/op_x_attempt_0/db");
+    let mut world = dead();
+    world.directory(&database).sweep_directory(&database, Rule::EmptyDirectory).passes();
+    world.says(Says::at(&format!("/r/{A}/chk-5/_metadata"))).seen(&format!("/r/{A}"), days(2));
+    world.refused(&["directory"]);
+}
+
+#[test]
+fn an_empty_merged_directory_goes_with_the_job_that_its_name_tells() {
+    let merged = format!("/r/taskowned/job_{A}_tm_x");
+    let mut world = World::new("/r");
+    world.root("/s").says(Says::at("/s/x/_metadata")).directory(&merged).touched("/r", hours(1));
+    world.sweep_directory(&merged, Rule::EmptyDirectory).refused(&["directory"]);
+    world.policy.dead_jobs.push(DeadJob::Id(JobId::parse(A.as_bytes()).unwrap()));
+    world.passes();
 }

@@ -3,6 +3,8 @@
 use chksweep_core::plan::{Brake, Rule};
 use chksweep_core::policy::{DeadJob, OnUnreadable};
 
+use chksweep_core::Kind;
+
 use crate::world::{A, B, NOW, Says, World, at, days, uuid};
 
 fn shared(job: &str, number: u8) -> String {
@@ -135,4 +137,43 @@ fn a_changelog_root_has_no_metadata_by_its_nature() {
     world.root("/c").says(Says::at(&format!("/r/{A}/chk-5/_metadata"))).file(&file);
     world.policy.dead_jobs.push(DeadJob::Id(chksweep_core::JobId::parse(A.as_bytes()).unwrap()));
     world.sweep(&file, Rule::UnreferencedRunningState).passes();
+}
+
+/// One that leads nowhere is enough, whatever follows it.
+#[test]
+fn the_first_of_several_names_that_leads_nowhere_counts() {
+    let mut world = world();
+    world.policy.max_dangling = 0.5;
+    let says = Says::at(&format!("/r/{A}/chk-6/_metadata")).written(days(10));
+    world.says(says.names(&shared(A, 3)).names(&shared(A, 4))).passes();
+    world.gone(&shared(A, 3)).refused(&["inconsistent-job"]);
+}
+
+/// What lies in a `chk-N` and says that it is a savepoint tells nothing of the checkpoints of its job.
+#[test]
+fn a_savepoint_is_not_the_newest_checkpoint() {
+    let mut world = world();
+    world.policy.max_dangling = 0.5;
+    let says = Says::at(&format!("/r/{A}/chk-6/_metadata")).names(&shared(A, 3)).written(days(10));
+    world.says(says.clone().kind(Kind::Savepoint)).gone(&shared(A, 3)).passes();
+}
+
+/// What was not listed to its end may be there; what else is of the job goes all the same.
+#[test]
+fn a_name_in_a_directory_that_was_not_listed_whole_may_lead_somewhere() {
+    let staging = format!("/r/{A}/chk-3/._metadata.inprogress.1");
+    let mut world = world();
+    world.policy.max_dangling = 0.5;
+    world.sweep(&shared(A, 2), Rule::PartialListing).file(&staging).sweep(&staging, Rule::StagingFile);
+    world.gone(&shared(A, 1)).refused(&["inconsistent-job"]);
+    world.partial(&format!("/r/{A}/shared")).passes();
+}
+
+#[test]
+fn a_root_with_anything_but_changelog_should_have_metadata() {
+    let file = format!("/c/{A}/dstl/{}", uuid(1));
+    let mut world = World::new("/r");
+    world.root("/c").says(Says::at(&format!("/r/{A}/chk-5/_metadata"))).file(&file);
+    world.policy.dead_jobs.push(DeadJob::Id(chksweep_core::JobId::parse(A.as_bytes()).unwrap()));
+    world.sweep(&file, Rule::UnreferencedRunningState).file("/c/x/notes").refused(&["no-readable-metadata"]);
 }

@@ -9,6 +9,8 @@ mod guards;
 #[cfg(test)]
 mod naming;
 #[cfg(test)]
+mod operator_state;
+#[cfg(test)]
 mod place;
 #[cfg(test)]
 mod random;

@@ -1,8 +1,9 @@
 //! Each rule takes only what it is about, old enough and listed whole.
 
-use crate::world::{A, NOW, Says, World, days, hours, uuid};
+use crate::world::{A, B, NOW, Says, World, at, days, hours, uuid};
 use chksweep_core::plan::Rule;
-use chksweep_core::{Age, Timestamp};
+use chksweep_core::policy::OnUnreadable;
+use chksweep_core::{Age, JobId, Timestamp};
 
 fn world_with(path: &str, rule: Rule) -> World {
     let mut world = World::new("/r");
@@ -105,6 +106,24 @@ fn rules_take_only_their_own_places_and_names() {
         (format!("/r/{A}/shared/._metadata.inprogress.1"), Rule::StagingFile),
         (format!("/r/{A}/shared/{u}"), Rule::EmptyDirectory),
         ("/r/README".to_owned(), Rule::UnreferencedShared),
+        (format!("/r/{A}/dstl/notes.txt"), Rule::UnreferencedRunningState),
+        (format!("/r/{A}/shared/{u}"), Rule::UnreferencedRunningState),
+        (format!("/r/{A}/shared/{u}"), Rule::AbandonedCheckpoint),
+        (format!("/r/{A}/chk-4/notes.txt"), Rule::AbandonedCheckpoint),
+        (format!("/r/{A}/chk-4/_metadata"), Rule::AbandonedCheckpoint),
+        (format!("/r/{A}/chk-5/{u}"), Rule::RetiredCheckpoint),
+        ("/r/x/_metadata".to_owned(), Rule::RetiredCheckpoint),
+        (format!("/r/{A}/chk-3/_metadata"), Rule::RetiredSavepoint),
+        (format!("/r/savepoint-abcdef-000000000000/{u}"), Rule::RetiredSavepoint),
+        (format!("/r/x/{u}"), Rule::RetiredSavepoint),
+        (format!("/r/x/{u}"), Rule::IncompleteSavepoint),
+        ("/r/savepoint-abcdef-000000000000/notes.txt".to_owned(), Rule::IncompleteSavepoint),
+        (format!("/r/{A}/chk-5/notes.txt"), Rule::ExpiredJob),
+        (format!("/r/{A}/shared/notes.txt"), Rule::ExpiredJob),
+        (format!("/r/{A}/shared/_metadata"), Rule::ExpiredJob),
+        (format!("/r/{A}/_metadata"), Rule::ExpiredJob),
+        (format!("/r/{A}/{u}"), Rule::ExpiredJob),
+        (format!("/r/{A}/dstl/notes.txt"), Rule::ExpiredJob),
     ] {
         let world = world_with(&path, rule);
         let findings = world.check().expect_err(&path);
@@ -120,5 +139,37 @@ fn staging_files_go_by_age_alone() {
         "/r/savepoint-aaaaaa-000000000001/._metadata.inprogress.1".to_owned(),
     ] {
         world_with(&path, Rule::StagingFile).passes();
+    }
+}
+
+/// Beside it everything speaks for sweeping; its own directory broke when metadata was looked for.
+#[test]
+fn what_lies_where_the_second_listing_broke_stays() {
+    let path = format!("/r/{A}/chk-3/._metadata.inprogress.1");
+    let mut world = world_with(&path, Rule::StagingFile);
+    world.policy.unreadable = OnUnreadable::Isolate;
+    world.unlisted.push((at("/elsewhere"), "denied".to_owned()));
+    world.passes();
+    world.unlisted.push((at(&format!("/r/{A}/chk-3")), "denied".to_owned()));
+    world.refused(&["never-swept"]);
+}
+
+#[test]
+fn of_selected_jobs_only_their_own_goes() {
+    let (own, other) = (format!("/r/{A}/chk-9/._metadata.inprogress.1"), format!("/r/{B}/chk-9"));
+    let mut world = world_with(&own, Rule::StagingFile);
+    world.policy.jobs.push(JobId::parse(A.as_bytes()).unwrap());
+    world.directory(&other).passes();
+    world.sweep_directory(&other, Rule::EmptyDirectory).refused(&["selection"]);
+    // A merged directory tells whose it is, wherever it lies; another one of its name does not.
+    for (directory, selected) in [("taskowned", true), ("x", false)] {
+        let merged = format!("/r/{B}/{directory}/job_{A}_tm_x");
+        let staging = format!("{merged}/{}", uuid(1));
+        let mut world = world_with(&own, Rule::StagingFile);
+        world.policy.jobs.push(JobId::parse(A.as_bytes()).unwrap());
+        world.file(&staging).sweep(&staging, Rule::UnreferencedRunningState);
+        let findings = world.check().unwrap_err();
+        let refused = findings.findings.iter().any(|one| one.invariant == "selection");
+        assert_eq!(refused, !selected, "{findings:?}");
     }
 }

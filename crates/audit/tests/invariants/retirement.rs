@@ -83,14 +83,17 @@ fn numbers_and_times_are_counted_apart() {
 
 #[test]
 fn only_one_lineage_is_counted() {
-    let with = |operators: &[u8]| {
+    let both = |first: &[u8], second: &[u8]| {
         let mut world = World::new("/r");
         world.policy.keep_last = Some(1);
         world.policy.no_ha = true;
-        world.says(checkpoint(1).operators(&[1, 2])).says(checkpoint(2).operators(operators));
+        world.says(checkpoint(1).operators(first)).says(checkpoint(2).operators(second));
         world.sweep(&metadata(1), Rule::RetiredCheckpoint);
         world
     };
+    both(&[1, 2, 3], &[3, 4, 5]).refused(&["retired-checkpoint"]);
+    both(&[1, 2, 3], &[2, 3, 4]).passes();
+    let with = |operators: &[u8]| both(&[1, 2], operators);
     with(&[1, 2]).passes();
     with(&[2, 3]).passes();
     with(&[3, 4]).refused(&["retired-checkpoint"]);
@@ -122,8 +125,14 @@ fn a_checkpoint_that_misses_files_is_not_counted() {
     world.gone(&state(3)).gone(&state(2)).passes();
     world.policy.keep_last = Some(2);
     world.refused(&["retired-checkpoint"]);
-    // Missing files itself, it is no use once a whole one is newer.
-    world.gone(&state(1)).passes();
+    // Missing files itself, it is no use once a whole one is newer; also if it misses but the first of two.
+    world.clone().gone(&state(1)).passes();
+    let mut two = World::new("/r");
+    two.policy = world.policy.clone();
+    let other = format!("/r/{A}/chk-1/{}", uuid(200));
+    two.says(checkpoint(1).names(&other)).says(checkpoint(2)).sweep(&metadata(1), Rule::RetiredCheckpoint);
+    two.refused(&["retired-checkpoint"]);
+    two.gone(&state(1)).passes();
     let mut world = four();
     world.policy.max_dangling = 1.0;
     world.gone(&state(1)).gone(&state(2)).gone(&state(3)).gone(&state(4));
@@ -326,4 +335,53 @@ fn the_last_checkpoint_goes_only_when_its_job_expires() {
     let orphan = format!("/r/{A}/shared/{}", uuid(9));
     let mut world = expired();
     world.file(&orphan).sweep(&orphan, Rule::ExpiredJob).passes();
+}
+
+/// HDFS gives every file the access time of its making: one that is later somewhere shows that reads are recorded.
+#[test]
+fn without_a_read_on_record_nothing_tells_what_is_in_use() {
+    let mut world = four();
+    world.policy.no_ha = false;
+    for number in 1..=4 {
+        let written = days(60 - number);
+        world.with(&metadata(number), |file| file.accessed = written);
+    }
+    world.refused(&["in-use"]);
+    world.with(&state(4), |file| file.accessed = days(20)).passes();
+}
+
+/// A named savepoint may lie in a directory that somebody renamed.
+#[test]
+fn a_renamed_savepoint_goes_by_a_policy_for_its_place() {
+    let path = |number: u8| format!("/r/mine-{number}/_metadata");
+    let mut world = World::new("/r");
+    for number in 1..=2 {
+        let says = Says::at(&path(number)).kind(Kind::Savepoint);
+        world.says(says.written(days(u64::from(50 - number))));
+    }
+    world.policy.rules = vec![RetentionRule {
+        matches: "/r/*".to_owned(),
+        keep_last: None,
+        keep_within: None,
+        savepoint_keep_last: Some(1),
+        savepoint_keep_within: None,
+        expire_jobs_after: None,
+        one_job: true,
+    }];
+    world.sweep(&path(1), Rule::RetiredSavepoint).passes();
+}
+
+/// What a job that expires takes over by number from another checkpoint stays until its own metadata is gone.
+#[test]
+fn an_expired_job_keeps_what_its_checkpoints_point_at() {
+    let orphan = format!("/r/{A}/chk-3/{}", uuid(9));
+    let mut world = expired();
+    world.says(checkpoint(3)).sweep(&metadata(3), Rule::ExpiredJob).seen(&format!("/r/{A}"), days(2));
+    world.file(&orphan).sweep(&orphan, Rule::ExpiredJob).passes();
+    let mut world = World::new("/r");
+    world.policy = expired().policy;
+    world.says(checkpoint(3)).says(checkpoint(4).points_at(3)).file(&orphan);
+    world.sweep(&metadata(3), Rule::ExpiredJob).sweep(&metadata(4), Rule::ExpiredJob);
+    world.seen(&format!("/r/{A}"), days(2)).passes();
+    world.sweep(&orphan, Rule::ExpiredJob).refused(&["reference-checkpoint"]);
 }

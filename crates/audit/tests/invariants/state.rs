@@ -1,17 +1,17 @@
 //! Shared and running state: frontiers, dead jobs, and who else may hold what nobody names.
 
 use chksweep_core::plan::{OwnMove, Rule};
-use chksweep_core::policy::DeadJob;
-use chksweep_core::{Age, JobId, Kind};
+use chksweep_core::policy::{AcceptedUnreadable, DeadJob};
+use chksweep_core::{Age, JobId, Kind, Timestamp};
 
 use crate::world::{A, B, NOW, Says, World, at, days, hours, uuid};
 
-fn job(id: &str) -> JobId {
+pub(crate) fn job(id: &str) -> JobId {
     JobId::parse(id.as_bytes()).unwrap()
 }
 
 /// A quiet job with one checkpoint, seen two days ago; the plan sweeps this file of its running state.
-fn quiet(file: &str) -> World {
+pub(crate) fn quiet(file: &str) -> World {
     let mut world = World::new("/r");
     world
         .says(Says::at(&format!("/r/{A}/chk-5/_metadata")))
@@ -219,7 +219,7 @@ fn a_file_that_may_be_open_shows_a_living_job() {
 }
 
 /// A job that names something in the directory of the quiet one.
-fn namer(directory: &str) -> Says {
+pub(crate) fn namer(directory: &str) -> Says {
     Says::at(&format!("{directory}/_metadata")).names(&format!("/r/{A}/shared/{}", uuid(9)))
 }
 
@@ -371,95 +371,84 @@ fn a_job_in_which_nothing_but_our_own_moves_is_left_is_dead() {
     world.sweep_directory(&directory, Rule::EmptyDirectory).passes();
 }
 
-/// A quiet job with a file right in `taskowned`.
-fn task_owned() -> World {
-    quiet(&format!("/r/{A}/taskowned/{}", uuid(1)))
-}
-
 #[test]
-fn task_owned_files_need_all_operator_state_searched() {
-    let metadata = format!("/r/{A}/chk-6/_metadata");
-    let state = format!("/r/{A}/chk-6/{}", uuid(7));
-    for says in [
-        Says::at(&metadata).inline_operator_state(),
-        Says::at(&metadata).names_operator_state(&state),
-        Says::at("/r/savepoint-aaaaaa-000000000000/_metadata").inline_operator_state(),
-        Says::at("/r/savepoint-000000-000000000000/_metadata").inline_operator_state(),
-        Says::at("/ref/sp/_metadata").referenced().kind(Kind::Savepoint).inline_operator_state(),
-        Says::at(&format!("/ref/{A}/chk-1/_metadata")).referenced().inline_operator_state(),
-    ] {
-        let mut world = task_owned();
-        world.says(says.clone());
-        world.refused(&["operator-state-searched"]);
-        let mut world = task_owned();
-        world.says(says.searched(&[]));
-        world.passes();
-    }
-    let mut compressed = Says::at(&metadata).inline_operator_state().searched(&[]);
-    compressed.content().compressed_operator_state = true;
-    let mut world = task_owned();
-    world.says(compressed);
-    world.refused(&["operator-state-searched"]);
-    // Nothing is asked of others that have no operator in common with it.
-    for path in [format!("/r/{B}/chk-5/_metadata"), "/r/savepoint-bbbbbb-000000000000/_metadata".to_owned()] {
-        let mut world = task_owned();
-        world.says(Says::at(&path).operators(&[9]).inline_operator_state());
-        world.passes();
+fn a_job_is_still_only_after_the_whole_time() {
+    for (modified, dead) in [(Timestamp(days(7).0 - 1), true), (days(7), false)] {
+        let mut world = changelog();
+        world.written(&format!("/r/{A}/chk-5/_metadata"), modified).seen(&format!("/r/{A}"), days(2));
+        if dead {
+            world.passes();
+        } else {
+            world.refused(&["running-state"]);
+        }
     }
 }
 
-/// A job that was restored from this one has the buffers of its sinks in operator state, and may name nothing else here.
+/// Where the directory of the one who names was not listed, its metadata alone tells whether it is still.
 #[test]
-fn operator_state_of_a_job_that_may_come_from_this_one_counts() {
-    let other = Says::at(&format!("/r/{B}/chk-5/_metadata")).operators(&[1, 9]);
-    let mut world = task_owned();
-    world.says(other.clone().inline_operator_state());
-    world.refused(&["operator-state-searched"]);
-    let mut world = task_owned();
-    world.says(other.inline_operator_state().searched(&[]));
-    world.passes();
-    // Which operators it has is not known.
-    let mut world = task_owned();
-    world.says(Says::at(&format!("/r/{B}/chk-5/_metadata")).operators(&[]).inline_operator_state());
-    world.refused(&["operator-state-searched"]);
-    let mut old = Says::at(&format!("/r/{B}/chk-5/_metadata")).operators(&[9]).inline_operator_state();
-    old.content().version = 1;
-    let mut world = task_owned();
-    world.says(old);
-    world.refused(&["operator-state-searched"]);
-    // Nor which operators this job had: it has no metadata any more.
-    let file = format!("/r/{A}/taskowned/{}", uuid(1));
-    let mut world = World::new("/r");
-    world
-        .says(Says::at(&format!("/r/{B}/chk-5/_metadata")).operators(&[9]).inline_operator_state())
-        .file(&file);
-    world.sweep(&file, Rule::UnreferencedRunningState).seen(&format!("/r/{A}"), days(2));
-    world.refused(&["operator-state-searched"]);
+fn a_declared_namer_elsewhere_is_dead_unless_what_it_wrote_is_young() {
+    for (modified, dead) in [(hours(25), true), (hours(23), false)] {
+        let mut world = changelog();
+        world.file(&format!("/r/{A}/shared/{}", uuid(9)));
+        world.says_unlisted(namer(&format!("/ref/{B}/chk-5")).referenced().written(modified));
+        world.policy.dead_jobs = vec![DeadJob::Path(format!("file:///ref/{B}"))];
+        if dead {
+            world.passes();
+        } else {
+            world.refused(&["running-state"]);
+        }
+    }
 }
 
+/// An accepted file is searched for names all the same: whoever wrote it may hold more.
 #[test]
-fn a_savepoint_may_be_of_a_job_without_an_id() {
-    let file = format!("/r/taskowned/{}", uuid(1));
-    let savepoint =
-        Says::at("/sp/savepoint-aaaaaa-000000000000/_metadata").operators(&[9]).inline_operator_state();
-    let with = |savepoint: Says| {
-        let mut world = World::new("/r");
-        world.root("/sp").says(Says::at("/r/chk-5/_metadata")).says(savepoint).file(&file);
-        world.sweep(&file, Rule::UnreferencedRunningState).seen("/r", days(2));
+fn a_name_in_unreadable_metadata_makes_its_job_one_that_must_be_dead() {
+    let path = format!("/r/{B}/chk-5/_metadata");
+    let with = |blocks| {
+        let mut world = changelog();
+        world
+            .file(&format!("/r/{A}/shared/{}", uuid(9)))
+            .says(Says::at(&path).unreadable(blocks, Some(&[9])));
+        world.policy.accept_unreadable.push(AcceptedUnreadable {
+            path: format!("file://{path}"),
+            bytes: 100,
+            mtime: days(20),
+        });
         world
     };
-    with(savepoint.clone()).refused(&["operator-state-searched"]);
-    // It is of another, which is listed; but who else was at work here nobody knows.
-    with(savepoint.clone()).directory(&format!("/sp/{A}/shared")).refused(&["operator-state-searched"]);
-    with(savepoint.searched(&[])).passes();
+    with(true).refused(&["running-state"]);
+    with(true).seen(&format!("/r/{B}"), days(2)).passes();
+    // Versions 0 and 1 know no running state.
+    with(false).passes();
 }
 
 #[test]
-fn operator_state_of_a_job_that_names_something_here_counts() {
-    let mut world = task_owned();
-    world
-        .says(namer(&format!("/r/{B}/chk-5")))
-        .says(Says::at(&format!("/r/{B}/chk-6/_metadata")).inline_operator_state())
-        .seen(&format!("/r/{B}"), days(2));
-    world.refused(&["operator-state-searched"]);
+fn the_frontier_of_one_directory_says_nothing_of_the_next() {
+    let (first, second) = (format!("/r/{A}/shared/{}", uuid(1)), format!("/r/{B}/shared/{}", uuid(2)));
+    let mut world = World::new("/r");
+    world.says(Says::at(&format!("/r/{A}/chk-5/_metadata"))).file(&first).file(&second);
+    world.sweep(&first, Rule::UnreferencedShared).passes();
+    world.sweep(&second, Rule::UnreferencedShared);
+    let findings = world.check().unwrap_err();
+    assert_eq!((findings.count, findings.findings[0].path.clone()), (1, Some(at(&second).to_string())));
+}
+
+#[test]
+fn changelog_of_all_jobs_goes_only_when_whoever_speaks_is_dead() {
+    let file = format!("/c/{}", uuid(1));
+    let with = |says: Says| {
+        let mut world = World::new("/c");
+        world.says(says).file(&file).sweep(&file, Rule::UnreferencedRunningState);
+        world
+    };
+    // No job was listed at all: then nobody is there who could be dead.
+    let mut world = with(Says::at(&format!("/ref/{B}/chk-1/_metadata")).referenced());
+    world.policy.dead_jobs.push(DeadJob::Id(job(B)));
+    world.policy.max_dangling = 1.0;
+    let findings = world.check().unwrap_err();
+    assert!(findings.findings.iter().any(|one| one.invariant == "running-state"), "{findings:?}");
+    // All listed ones are dead, and somebody speaks who is not known.
+    let mut world = with(Says::at("/r/savepoint-000000-000000000000/_metadata").referenced());
+    world.root("/r").says(Says::at(&format!("/r/{A}/chk-5/_metadata"))).seen(&format!("/r/{A}"), days(2));
+    world.refused(&["running-state"]);
 }

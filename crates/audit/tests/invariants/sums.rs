@@ -149,3 +149,81 @@ fn isolated_metadata_leaves_little() {
     world.says(unreadable(other).unreadable(true, Some(&[])));
     world.refused(&["unreadable-isolated"]);
 }
+
+#[test]
+fn a_limit_that_is_just_reached_needs_no_brake() {
+    for (limit, reached) in [("files", 1), ("bytes", 10), ("jobs", 1)] {
+        let mut world = good();
+        let slot = match limit {
+            "files" => &mut world.policy.brakes.max_sweep_files,
+            "bytes" => &mut world.policy.brakes.max_sweep_bytes,
+            _ => &mut world.policy.brakes.max_sweep_jobs,
+        };
+        *slot = Some(reached);
+        world.passes();
+    }
+}
+
+/// The share that goes is one of what lies in the selected jobs.
+#[test]
+fn with_selected_jobs_the_share_is_one_of_theirs() {
+    let mut world = good();
+    for number in 10..30 {
+        world.file(&format!("/r/{}/shared/{}", crate::world::B, uuid(number)));
+    }
+    world.policy.brakes.max_sweep_ratio = 0.3;
+    world.passes();
+    world.policy.jobs.push(chksweep_core::JobId::parse(A.as_bytes()).unwrap());
+    world.refused(&["brakes"]);
+    world.policy.brakes.max_sweep_ratio = 0.34;
+    world.passes();
+}
+
+#[test]
+fn a_plan_that_sweeps_nothing_is_no_fault_of_unreadable_metadata() {
+    let mut world = good();
+    world.sweep(&format!("/r/{A}/shared/{}", uuid(2)), Rule::UnreadableMetadata);
+    world.says(Says::at(&format!("/r/{A}/chk-4/_metadata")).unreadable(true, None));
+    world.unlisted.push((crate::world::at("/elsewhere"), "denied".to_owned()));
+    world.passes();
+}
+
+#[test]
+fn beside_isolated_metadata_directories_go_only_if_they_are_empty() {
+    let other = crate::world::B;
+    let (empty, abandoned) = (format!("/r/{A}/chk-3"), format!("/r/{A}/chk-2"));
+    let base = || {
+        let mut world = good();
+        world.policy.unreadable = OnUnreadable::Isolate;
+        world.sweep(&format!("/r/{A}/shared/{}", uuid(2)), Rule::UnreadableMetadata);
+        world.directory(&empty).sweep_directory(&empty, Rule::EmptyDirectory);
+        world
+    };
+    let unreadable = |uuids| Says::at(&format!("/r/{other}/chk-4/_metadata")).unreadable(true, uuids);
+    base().says(unreadable(None)).passes();
+    let mut world = base();
+    world.directory(&abandoned).sweep_directory(&abandoned, Rule::AbandonedCheckpoint).passes();
+    world.clone().says(unreadable(Some(&[]))).passes();
+    world.says(unreadable(None)).refused(&["unreadable-isolated"]);
+    // A directory that could not be listed may hold what nobody searched.
+    let exclusive = format!("/r/{A}/chk-5/{}", uuid(9));
+    let mut world = base();
+    world.file(&exclusive).sweep(&exclusive, Rule::UnreferencedExclusive).passes();
+    world.unlisted.push((crate::world::at("/elsewhere"), "denied".to_owned()));
+    world.refused(&["unreadable-isolated"]);
+}
+
+/// A job without an id is the one whose directory the metadata lies in.
+#[test]
+fn isolated_metadata_holds_its_job_without_an_id_too() {
+    let exclusive = format!("/r/chk-3/{}", uuid(9));
+    let mut world = World::new("/r");
+    world.policy.unreadable = OnUnreadable::Isolate;
+    world
+        .says(Says::at("/r/chk-3/_metadata"))
+        .file(&exclusive)
+        .sweep(&exclusive, Rule::UnreferencedExclusive);
+    world.passes();
+    world.says(Says::at("/r/chk-4/_metadata").unreadable(true, Some(&[])));
+    world.refused(&["unreadable-isolated"]);
+}
