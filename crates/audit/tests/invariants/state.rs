@@ -290,14 +290,15 @@ fn one_dead_job_says_nothing_of_the_next() {
 
 #[test]
 fn changelog_without_a_job_belongs_to_all() {
-    let file = format!("/c/{}", uuid(1));
-    let mut world = World::new("/r");
-    world.root("/c").says(Says::at(&format!("/r/{A}/chk-5/_metadata"))).file(&file);
-    world.sweep(&file, Rule::UnreferencedRunningState);
-    world.refused(&["running-state"]);
-    world.seen(&format!("/r/{A}"), days(2)).passes();
-    world.says(Says::at(&format!("/r/{B}/chk-5/_metadata")));
-    world.refused(&["running-state"]);
+    for file in [format!("/c/{}", uuid(1)), format!("/c/dstl/{}", uuid(1))] {
+        let mut world = World::new("/r");
+        world.root("/c").says(Says::at(&format!("/r/{A}/chk-5/_metadata"))).file(&file);
+        world.sweep(&file, Rule::UnreferencedRunningState);
+        world.refused(&["running-state"]);
+        world.seen(&format!("/r/{A}"), days(2)).passes();
+        world.says(Says::at(&format!("/r/{B}/chk-5/_metadata")));
+        world.refused(&["running-state"]);
+    }
 }
 
 #[test]
