@@ -493,3 +493,6 @@ impl Build<'_> {
         self.out.list.push(Action { path, what, rule, job, files, bytes, rests_on });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,6 +118,11 @@ impl Scene {
     }
 
     pub(crate) fn inventory(&self) -> Inventory {
+        self.inventory_where(|_| Listing::Complete)
+    }
+
+    /// Lists everything; how each listing went is for the caller to say.
+    pub(crate) fn inventory_where(&self, listing: impl Fn(&Location) -> Listing) -> Inventory {
         let snapshot = self.store.snapshot();
         let mut builder = InventoryBuilder::default();
         let mut todo = vec![builder.add_root(self.root(), Timestamp(0))];
@@ -132,7 +137,7 @@ impl Scene {
                     listed.add_file(path.name(), file(*kind, *length, *modified));
                 }
             }
-            todo.extend(builder.finish(id, listed, Listing::Complete));
+            todo.extend(builder.finish(id, listed, listing(&at)));
         }
         builder.build()
     }

@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 
-use chksweep_store::{Faulty, MemoryStore};
+use chksweep_store::memory::Denied;
+use chksweep_store::{Call, ErrorKind, Fault, Faulty, MemoryStore, Rule};
 
 use super::*;
 use crate::events::Event;
@@ -183,13 +184,65 @@ async fn a_root_within_another_that_is_swept_takes_both_locks() {
 
 #[tokio::test]
 async fn a_lock_whose_answer_was_lost_is_held() {
-    use chksweep_store::{Call, ErrorKind, Fault, Rule};
-    let memory = MemoryStore::new("hdfs", "ns");
-    memory.mkdir("/a/r", Timestamp(1));
-    let faulty = Faulty::new(memory.clone());
+    let (scene, faulty) = faulty();
     faulty.faults().add(Rule::on(Call::CreateNew, Fault::Lose(ErrorKind::TimedOut)));
-    let mut stores = MutateStores::default();
-    stores.add(&memory.location("/"), Arc::new(faulty));
-    let scene = Scene { store: memory, stores, ears: Arc::default() };
     scene.acquire("run-1", None).await.unwrap().still_mine().await.unwrap();
+}
+
+fn faulty() -> (Scene, Faulty<MemoryStore>) {
+    let mut scene = Scene::new();
+    let faulty = Faulty::new(scene.store.clone());
+    scene.stores = MutateStores::default();
+    scene.stores.add(&scene.store.location("/"), Arc::new(faulty.clone()));
+    (scene, faulty)
+}
+
+/// A root above with a lock of ours that cannot be told free would be swept by two runs at once.
+#[tokio::test]
+async fn what_lies_above_is_looked_into_as_far_as_one_may() {
+    for (kind, allowed) in [
+        (ErrorKind::PermissionDenied, true),
+        (ErrorKind::Unsupported, true),
+        (ErrorKind::WrongType, true),
+        (ErrorKind::TimedOut, false),
+        (ErrorKind::Other, false),
+    ] {
+        let (scene, faulty) = faulty();
+        faulty
+            .faults()
+            .add(Rule::on(Call::Stat, Fault::Fail(kind)).at(&scene.store.location("/a/.chksweep")));
+        let lock = scene.acquire("run-1", None).await;
+        assert_eq!(lock.is_ok(), allowed, "{kind:?}: {lock:?}");
+    }
+    // A file of that name is no directory of ours.
+    let scene = Scene::new();
+    scene.store.put("/a/.chksweep", b"", scene.store.now());
+    scene.acquire("run-1", None).await.unwrap().still_mine().await.unwrap();
+}
+
+#[tokio::test]
+async fn looking_tells_who_holds_a_lock_and_for_how_long_it_was_silent() {
+    let scene = Scene::new();
+    let root = scene.store.location("/a/r");
+    assert_eq!(look(&scene.store, &root, scene.store.now()).await.unwrap(), None);
+    let lock = scene.acquire("run-1", None).await.unwrap();
+    scene.store.advance(Age::minutes(2));
+    let held = look(&scene.store, &root, scene.store.now()).await.unwrap().unwrap();
+    assert_eq!((held.holder.unwrap().run_id.as_str(), held.silent_for), ("run-1", Age::minutes(2)));
+    lock.release().await;
+    // It goes between the two calls of a look; it cannot be looked at; it cannot be read.
+    scene.store.put(LOCK, b"{}", scene.store.now());
+    for (call, kind, found) in [
+        (Call::Open, ErrorKind::NotFound, Some(true)),
+        (Call::Open, ErrorKind::PermissionDenied, None),
+        (Call::Stat, ErrorKind::NotFound, Some(false)),
+        (Call::Stat, ErrorKind::PermissionDenied, None),
+    ] {
+        let faulty = Faulty::new(scene.store.clone());
+        faulty.faults().add(Rule::on(call, Fault::Fail(kind)));
+        let seen = look(&faulty, &root, scene.store.now()).await;
+        assert_eq!(seen.ok().map(|held| held.is_some()), found, "{call:?} {kind:?}");
+    }
+    scene.store.deny("/a/r", Denied::Reading);
+    assert!(look(&scene.store, &root, scene.store.now()).await.is_err());
 }
