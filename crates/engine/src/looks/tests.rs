@@ -1,7 +1,7 @@
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use chksweep_core::Timestamp;
-use chksweep_store::MemoryStore;
+use chksweep_store::{Call, ErrorKind, Fault, Faulty, MemoryStore, Rule};
 
 use super::*;
 
@@ -125,4 +125,39 @@ async fn a_record_beside_a_root_is_written_and_read() {
     let (loaded, problem) = load_stored(&store, &root).await;
     assert_eq!((loaded, problem), (looks(&[("hdfs://ns/r/a", look("x", 1, &[]))]), None));
     assert!(store.is_private("/r/.chksweep"));
+}
+
+#[tokio::test]
+async fn a_record_of_a_newer_program_is_ignored_and_stays() {
+    let newer = serde_json::json!({"schema": SCHEMA + 1, "directories": {}, "moves": {}}).to_string();
+    let told = |problem: Option<Problem>| assert!(problem.unwrap().message.contains("newer chksweep"));
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("looks/x.json");
+    state::make_for(&path).unwrap();
+    fs::write(&path, &newer).unwrap();
+    save_local(&path, &looks(&[("a", look("x", 1, &[]))])).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), newer);
+    told(load_local(&path).1);
+
+    let store = MemoryStore::new("hdfs", "ns");
+    let root = store.location("/r");
+    save_stored(&store, &root, &Looks::default()).await.unwrap();
+    store.put("/r/.chksweep/looks.json", &newer, Timestamp(1));
+    save_stored(&store, &root, &Looks::default()).await.unwrap();
+    assert_eq!(store.contents("/r/.chksweep/looks.json").unwrap(), newer);
+    told(load_stored(&store, &root).await.1);
+}
+
+/// It may go between the look at whose it is and the reading; that it cannot be read is told.
+#[tokio::test]
+async fn a_record_beside_a_root_that_cannot_be_read_is_told_and_one_that_is_gone_is_none() {
+    let store = MemoryStore::new("hdfs", "ns");
+    let root = store.location("/r");
+    save_stored(&store, &root, &looks(&[("hdfs://ns/r/a", look("x", 1, &[]))])).await.unwrap();
+    for (kind, tells) in [(ErrorKind::NotFound, false), (ErrorKind::PermissionDenied, true)] {
+        let faulty = Faulty::new(store.clone());
+        faulty.faults().add(Rule::on(Call::Open, Fault::Fail(kind)));
+        let (known, problem) = load_stored(&faulty, &root).await;
+        assert_eq!((known, problem.is_some()), (Looks::default(), tells), "{kind:?}");
+    }
 }
