@@ -326,9 +326,12 @@ impl Hands {
 
     /// Removes a directory that is empty. One that is not holds something new, and stays.
     async fn remove_directory(&self, path: &Location, mirror: Option<&Location>) -> Fate {
+        let mut tried = false;
         loop {
             match self.look(path).await {
+                Sight::Unclear(why) if tried => return Fate::new(Outcome::Unknown, why),
                 Sight::Unclear(why) => return Fate::new(Outcome::Failed, why),
+                Sight::Absent if tried => return Fate::done(),
                 Sight::Absent => return Fate::new(Outcome::AlreadyGone, "it is no longer there"),
                 Sight::There(status) => {
                     if let Some(differs) = Expect::Directory.differs(&status) {
@@ -359,14 +362,13 @@ impl Hands {
             if !error.kind.is_transient() || !self.pace.failed(&error).await {
                 return self.gone_or(path, &error).await;
             }
-            if matches!(self.look(path).await, Sight::Absent) {
-                return Fate::done();
-            }
+            tried = true;
         }
     }
 
     /// Deletes a directory of a quarantine with all below it. Doing it twice does no harm.
     async fn delete_tree(&self, path: &Location) -> Fate {
+        let mut tried = false;
         loop {
             let deleted = match self.stores.of(path) {
                 Ok(store) => store.delete_tree(path).await,
@@ -377,6 +379,7 @@ impl Hands {
                     self.pace.succeeded(Asked::Change);
                     return Fate::done();
                 }
+                Ok(false) if tried => return Fate::done(),
                 Ok(false) => return Fate::new(Outcome::AlreadyGone, "it is no longer there"),
                 Err(error) => error,
             };
@@ -389,6 +392,10 @@ impl Hands {
             if !error.kind.is_transient() || !self.pace.failed(&error).await {
                 return self.gone_or(path, &error).await;
             }
+            tried = true;
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
