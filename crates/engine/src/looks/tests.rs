@@ -125,6 +125,9 @@ async fn a_record_beside_a_root_is_written_and_read() {
     let (loaded, problem) = load_stored(&store, &root).await;
     assert_eq!((loaded, problem), (looks(&[("hdfs://ns/r/a", look("x", 1, &[]))]), None));
     assert!(store.is_private("/r/.chksweep"));
+    let later = looks(&[("hdfs://ns/r/b", look("y", 2, &[]))]);
+    save_stored(&store, &root, &later).await.unwrap();
+    assert_eq!(load_stored(&store, &root).await, (later, None));
 }
 
 #[tokio::test]
