@@ -168,6 +168,33 @@ async fn a_file_that_went_is_told_from_one_that_came_in_its_place() {
     assert_eq!(scene.store.contents(target(&scene).path()).unwrap(), "xxxxxxx");
 }
 
+/// A NameNode that was only slow carries the first attempt out after the look that did not see it.
+#[tokio::test]
+async fn a_rename_that_happens_late_is_found_out() {
+    let (scene, step) = scene(Call::Rename);
+    let (store, from, to, old) = (scene.store.clone(), step.from.clone(), target(&scene), scene.old());
+    let hook = Hook::new(move || {
+        store.remove(from.path());
+        store.put(to.path(), b"xxxxxxx", old);
+    });
+    let faults = [
+        Strike::on(Call::Rename, Fault::Fail(ErrorKind::TimedOut)),
+        Strike::on(Call::Stat, Fault::Before(hook)).at(&step.from).nth(3),
+    ];
+    let (fate, there) = take(&scene, &step, faults).await;
+    assert_eq!((fate.outcome, there), (Outcome::Done, false), "{fate:?}");
+}
+
+#[tokio::test]
+async fn a_look_is_repeated_while_the_store_is_busy() {
+    for way in WAYS {
+        let (scene, step) = scene(way);
+        let busy = Strike::on(Call::Stat, Fault::Fail(ErrorKind::Busy)).at(&step.from).times(3);
+        let (fate, there) = take(&scene, &step, [busy]).await;
+        assert_eq!((fate.outcome, there), (Outcome::Done, false), "{way:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_lies_at_the_target_is_never_replaced() {
     let (scene, step) = scene(Call::Rename);
