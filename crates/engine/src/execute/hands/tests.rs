@@ -5,7 +5,7 @@ use super::*;
 use crate::journal::Operation;
 use crate::testing::{Scene, path, uuid};
 
-/// The ways of taking something, each with the call that does it.
+/// The ways of taking something, by the call that does it.
 const WAYS: [Call; 5] =
     [Call::Rename, Call::Trash, Call::DeleteFile, Call::RemoveDirectory, Call::DeleteTree];
 
@@ -13,27 +13,33 @@ const WAYS: [Call; 5] =
 fn scene(way: Call) -> (Scene, Step) {
     let scene = Scene::new();
     scene.store.set_trash(true);
-    let below = format!("shared/{}", uuid(1));
-    let (from, operation, how) = match way {
-        Call::RemoveDirectory | Call::DeleteTree => {
-            scene.store.mkdir(path("chk-8"), scene.old());
-            let how =
-                if way == Call::DeleteTree { How::DeleteTree } else { How::RemoveDirectory { mirror: None } };
-            (scene.at("chk-8"), Operation::RemoveDirectory, how)
-        }
-        _ => {
-            scene.file(&below, 7);
-            let stamp = Stamp { length: 7, modified: scene.old() };
-            let how = match way {
-                Call::Rename => How::Move { to: target(&scene), stamp, private: true },
-                Call::Trash => How::Trash { stamp },
-                _ => How::Delete { stamp },
-            };
-            (scene.at(&below), Operation::Quarantine, how)
-        }
+    let is_directory = matches!(way, Call::RemoveDirectory | Call::DeleteTree);
+    let below = if is_directory { "chk-8".to_owned() } else { format!("shared/{}", uuid(1)) };
+    if is_directory {
+        scene.store.mkdir(path(&below), scene.old());
+    } else {
+        scene.file(&below, 7);
+    }
+    let stamp = Stamp { length: 7, modified: scene.old() };
+    let hows = [
+        How::Move { to: target(&scene), stamp, private: true },
+        How::Trash { stamp },
+        How::Delete { stamp },
+        How::RemoveDirectory { mirror: None },
+        How::DeleteTree,
+    ];
+    let how = WAYS.into_iter().zip(hows).find(|(call, _)| *call == way).unwrap().1;
+    let step = Step {
+        operation: Operation::Quarantine,
+        from: scene.at(&below),
+        how,
+        rule: None,
+        evidence: None,
+        job: None,
+        files: 1,
+        bytes: 7,
+        why: None,
     };
-    let step =
-        Step { operation, from, how, rule: None, evidence: None, job: None, files: 1, bytes: 7, why: None };
     (scene, step)
 }
 
