@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::process::Output;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -211,8 +212,13 @@ pub fn check_honest(output: &Output) -> Result<()> {
     Ok(())
 }
 
-/// Does something with each case, several at a time: they mostly wait. Returns what went wrong.
+/// After how many cases it is told how far it is.
+const TOLD_EVERY: usize = 100;
+
+/// Does something with each case, several at a time: they mostly wait. Returns what went wrong, and tells it at once.
+#[expect(clippy::print_stderr, reason = "the long form takes hours: it says how far it is")]
 pub fn each<C: Send>(cases: Vec<C>, at_once: usize, attempt: impl Fn(C) -> Result<()> + Sync) -> Vec<String> {
+    let (all, done) = (cases.len(), AtomicUsize::new(0));
     let (cases, failed) = (Mutex::new(VecDeque::from(cases)), Mutex::new(Vec::new()));
     let next = || cases.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     thread::scope(|scope| {
@@ -220,7 +226,12 @@ pub fn each<C: Send>(cases: Vec<C>, at_once: usize, attempt: impl Fn(C) -> Resul
             scope.spawn(|| {
                 while let Some(case) = next() {
                     if let Err(error) = attempt(case) {
+                        eprintln!("{error:#}");
                         failed.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{error:#}"));
+                    }
+                    let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+                    if done.is_multiple_of(TOLD_EVERY) {
+                        eprintln!("{done} of {all} tried");
                     }
                 }
             });
