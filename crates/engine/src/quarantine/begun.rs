@@ -9,6 +9,9 @@
 //! Of a run that came to its end only what was read before that end counts, since what is retired shares files with
 //! what is kept, and later reads are of those. A run that was killed has no end, so there every later read counts:
 //! that brings back too much, which costs nothing.
+//!
+//! What comes back comes back whole or not at all: a checkpoint of which Flink deleted a file meanwhile, since the job
+//! went on, is one that nobody can begin from.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +49,9 @@ pub(super) async fn begun_from(
             known = Some(records(&run.stores().reading(), run.roots()).await.unwrap_or_default());
         }
         let end = end_of(by, known.as_deref().unwrap_or_default());
-        if reads.iter().any(|read| *read > started && end.is_none_or(|end| *read <= end)) {
+        if reads.iter().any(|read| *read > started && end.is_none_or(|end| *read <= end))
+            && !is_broken(run, collected, index, file, content).await
+        {
             found
                 .extend(parts(run, file, original, index).await.into_iter().map(|id| (id, original.clone())));
         }
@@ -72,6 +77,34 @@ fn reads(collected: &Collected, index: &Index<'_>, file: &MetadataFile, content:
         }
     }
     reads
+}
+
+/// Whether something that a checkpoint names is certainly gone: neither in its place nor in a quarantine.
+async fn is_broken(
+    run: &Run,
+    collected: &Collected,
+    index: &Index<'_>,
+    file: &MetadataFile,
+    content: &Content,
+) -> bool {
+    for place in content.files.locations() {
+        let places = meanings(file, &place);
+        let is_known = |at: &Location| {
+            !index.at(at).is_empty()
+                || [at, &index.canonical(at)].into_iter().any(|at| collected.inventory.find(at).is_some())
+        };
+        if places.iter().any(is_known) {
+            continue;
+        }
+        let mut gone = true;
+        for place in &places {
+            gone &= index.exists(&run.hands.eyes, place).await == Some(false);
+        }
+        if gone {
+            return true;
+        }
+    }
+    false
 }
 
 /// When a run ended, if that is known.

@@ -89,6 +89,11 @@ impl<'a> Index<'a> {
         self.equivalence.canonical(place)
     }
 
+    /// Whether something lies at a place; nothing where that cannot be told.
+    pub(super) async fn exists(&self, eyes: &Eyes, place: &Location) -> Option<bool> {
+        exists(eyes, self.equivalence, place).await
+    }
+
     /// Returns a file with its run.
     pub(super) fn get(&self, id: Id) -> Option<(&'a QuarantinedRun, &'a QuarantinedFile)> {
         let (run, file) = *self.files.get(id)?;
@@ -153,7 +158,7 @@ impl<'a> Index<'a> {
         let ids: Vec<Id> = found.keys().copied().collect();
         for id in ids {
             let Some((_, file)) = self.get(id) else { continue };
-            if exists(eyes, self.equivalence, &file.original).await == Some(true) {
+            if self.exists(eyes, &file.original).await == Some(true) {
                 found.remove(&id);
             }
         }
@@ -236,7 +241,7 @@ impl<'a> Index<'a> {
     /// Whether something certainly lies at one of these places. What cannot be told does not.
     async fn any_exists(&self, eyes: &Eyes, places: &[Location]) -> bool {
         for place in places {
-            if exists(eyes, self.equivalence, place).await == Some(true) {
+            if self.exists(eyes, place).await == Some(true) {
                 return true;
             }
         }
@@ -246,18 +251,18 @@ impl<'a> Index<'a> {
 
 /// Whether something lies at a place; nothing where no store that is open tells.
 pub(super) async fn exists(eyes: &Eyes, equivalence: &Equivalence, place: &Location) -> Option<bool> {
-    let canonical = equivalence.canonical(place);
-    for spelling in [place, &canonical] {
-        if eyes.stores.of(spelling).is_err() {
-            continue;
-        }
-        return match eyes.look(spelling).await {
-            Sight::There(_) => Some(true),
-            Sight::Absent => Some(false),
-            Sight::Unclear(_) => None,
-        };
+    match look(eyes, equivalence, place).await? {
+        Sight::There(_) => Some(true),
+        Sight::Absent => Some(false),
+        Sight::Unclear(_) => None,
     }
-    None
+}
+
+/// Looks at a place; nothing where no store is open for it.
+pub(super) async fn look(eyes: &Eyes, equivalence: &Equivalence, place: &Location) -> Option<Sight> {
+    let canonical = equivalence.canonical(place);
+    let open = [place, &canonical].into_iter().find(|spelling| eyes.stores.of(spelling).is_ok())?;
+    Some(eyes.look(open).await)
 }
 
 /// Where a metadata file lies, or lay before it was set aside: the directory that relative names mean.

@@ -9,7 +9,7 @@ use chksweep_core::{Content, Location, Uuid, content};
 use chksweep_store::ReadStore;
 use futures::StreamExt;
 
-use super::index::{Id, Index, exists};
+use super::index::{Id, Index, look};
 use super::leaving::{self, BATCH};
 use super::restore::{RestoreRequest, metadata_at};
 use crate::collected::{QuarantinedFile, QuarantinedRun};
@@ -138,9 +138,8 @@ pub(super) async fn bring_back(run: &mut Run, group: &Group<'_>) -> Result<Broug
             return Err(undo(run, done, Outcome::Failed, error.to_string()).await);
         }
     }
-    let missing = missing(run, group, &content).await;
-    if !missing.is_empty() {
-        return Err(undo(run, done, Outcome::Failed, told(&missing)).await);
+    if let Some(why) = missing(run, group, &content).await {
+        return Err(undo(run, done, Outcome::Failed, why).await);
     }
     let last = leaving::step(
         run,
@@ -183,11 +182,12 @@ struct Needs {
 async fn needs(run: &Run, group: &Group<'_>, content: &Content) -> Result<Needs, NotBrought> {
     let mut needs = Needs { moves: BTreeMap::new(), beside: Vec::new(), unchecked: 0 };
     let mut missing = BTreeSet::new();
-    for (place, there) in all_exist(run, group, content).await {
-        match there {
-            Some(true) => {}
+    for (place, sight) in look_at_all(run, group, content).await {
+        match sight {
+            Some(Sight::There(_)) => {}
             None => needs.unchecked += 1,
-            Some(false) => {
+            Some(Sight::Unclear(why)) => return Err(refused(untold(&why))),
+            Some(Sight::Absent) => {
                 if !need(run, group, &place, &mut needs).await? {
                     missing.insert(place);
                 }
@@ -212,11 +212,17 @@ async fn needs(run: &Run, group: &Group<'_>, content: &Content) -> Result<Needs,
     }
     for id in also {
         let Some((from, file)) = group.index.get(id) else { continue };
-        let wanted = !needs.moves.contains_key(&id) && own::root_of(run.roots(), &file.original).is_some();
-        if wanted && exists(&run.hands.eyes, group.request.equivalence, &file.original).await == Some(false) {
-            let step =
-                leaving::step(run, Operation::Restore, (from, file), None, "named by what is restored");
-            needs.moves.insert(id, step);
+        if needs.moves.contains_key(&id) || own::root_of(run.roots(), &file.original).is_none() {
+            continue;
+        }
+        match look(&run.hands.eyes, group.request.equivalence, &file.original).await {
+            Some(Sight::There(_)) | None => {}
+            Some(Sight::Unclear(why)) => return Err(refused(untold(&why))),
+            Some(Sight::Absent) => {
+                let step =
+                    leaving::step(run, Operation::Restore, (from, file), None, "named by what is restored");
+                needs.moves.insert(id, step);
+            }
         }
     }
     Ok(needs)
@@ -312,20 +318,33 @@ async fn named_in_place(run: &Run, group: &Group<'_>, place: &Location) -> Optio
     None
 }
 
-/// What is named and is not there now.
-async fn missing(run: &Run, group: &Group<'_>, content: &Content) -> BTreeSet<Location> {
-    let all = all_exist(run, group, content).await;
-    all.into_iter().filter(|(_, there)| *there == Some(false)).map(|(place, _)| place).collect()
+/// Says why not all that is named is there now, if so.
+async fn missing(run: &Run, group: &Group<'_>, content: &Content) -> Option<String> {
+    let mut missing = BTreeSet::new();
+    for (place, sight) in look_at_all(run, group, content).await {
+        match sight {
+            Some(Sight::There(_)) | None => {}
+            Some(Sight::Unclear(why)) => return Some(untold(&why)),
+            Some(Sight::Absent) => {
+                missing.insert(place);
+            }
+        }
+    }
+    (!missing.is_empty()).then(|| told(&missing))
 }
 
-/// Whether each file that is named exists.
-async fn all_exist(run: &Run, group: &Group<'_>, content: &Content) -> Vec<(Location, Option<bool>)> {
+/// Looks at each file that is named; nothing where no store is open for it.
+async fn look_at_all(run: &Run, group: &Group<'_>, content: &Content) -> Vec<(Location, Option<Sight>)> {
     let (eyes, equivalence) = (&run.hands.eyes, group.request.equivalence);
     let looks = content.files.locations().map(|place| async move {
-        let there = exists(eyes, equivalence, &place).await;
-        (place, there)
+        let sight = look(eyes, equivalence, &place).await;
+        (place, sight)
     });
     futures::stream::iter(looks).buffered(LOOKS).collect().await
+}
+
+fn untold(why: &str) -> String {
+    format!("whether all that it names is left cannot be told: {why}; try again")
 }
 
 fn told(missing: &BTreeSet<Location>) -> String {

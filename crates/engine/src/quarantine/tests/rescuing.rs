@@ -1,4 +1,5 @@
 use chksweep_core::plan::Place;
+use chksweep_store::{Call, ErrorKind, Fault, Rule as Strike};
 use chksweep_testkit::metadata_writer::{MetadataWriter, OperatorHandle, Stream};
 
 use super::*;
@@ -212,6 +213,37 @@ async fn a_checkpoint_that_was_read_while_it_was_set_aside_comes_back() {
         assert!(is_there(&scene, "chk-7/_metadata"));
         assert!(scene.ears.heard().iter().any(|said| said.contains("while it was being set aside")));
     }
+}
+
+/// Flink has let go of it meanwhile: nobody can begin from it any more.
+#[tokio::test]
+async fn a_checkpoint_that_was_read_and_lacks_a_file_stays_in_quarantine() {
+    for (gone, comes_back) in [(None, true), (Some("chk-7/#2"), false), (Some("shared/#1"), false)] {
+        let scene = Scene::new();
+        retired(&scene, false, || {}).await;
+        for state in ["shared/#1", "chk-7/#2"] {
+            scene.store.set_accessed(path(&named(state)), scene.store.now());
+        }
+        if let Some(gone) = gone {
+            scene.store.remove(path(&named(gone)));
+        }
+        scene.store.advance(Age::hours(2));
+        let report = rescued(&scene, "run-2").await;
+        assert_eq!(is_there(&scene, "chk-7/_metadata"), comes_back, "{gone:?}: {report:?}");
+    }
+}
+
+/// Where a look fails, it may be there.
+#[tokio::test]
+async fn a_checkpoint_that_was_read_comes_back_where_a_file_of_it_cannot_be_looked_at() {
+    let scene = Scene::new();
+    retired(&scene, false, || {}).await;
+    scene.store.set_accessed(path(&named("shared/#1")), scene.store.now());
+    scene.store.remove(path(&named("chk-7/#2")));
+    scene.store.advance(Age::hours(2));
+    let place = scene.at(&named("chk-7/#2"));
+    scene.faulty.faults().add(Strike::on(Call::Stat, Fault::Fail(ErrorKind::Other)).at(&place).forever());
+    assert_eq!(why(&rescued(&scene, "run-2").await), [Why::Read]);
 }
 
 #[tokio::test]

@@ -61,6 +61,36 @@ async fn a_checkpoint_comes_back_with_the_buffers_in_its_operator_state() {
     }
 }
 
+/// A look that fails is not a file that is there.
+#[tokio::test]
+async fn a_checkpoint_stays_in_quarantine_while_what_it_names_cannot_be_looked_at() {
+    for at in ["shared/#1", "chk-7/#2", "taskowned/#3"] {
+        let scene = Scene::new();
+        for below in ["shared/#1", "chk-7/#2", "taskowned/#3"] {
+            scene.file(&named(below), 100);
+        }
+        metadata(
+            &scene,
+            "chk-7/_metadata",
+            7,
+            &[&named("shared/#1")],
+            &[&uuid(2), &format!("x-{}", uuid(3))],
+        );
+        scene.file(&format!("chk-7/x-{}", uuid(3)), 100);
+        take(&scene, "run-1", &["chk-7/_metadata", "shared/#1", "chk-7/#2", "taskowned/#3"]).await;
+        let place = scene.at(&named(at));
+        scene.faulty.faults().add(Strike::on(Call::Stat, Fault::Fail(ErrorKind::Other)).at(&place).forever());
+        let request = select_path(&scene, "chk-7/_metadata");
+        let report = bring_back(&scene, "run-2", request.clone(), None, true).await;
+        assert!(messages(&report).contains("cannot be told"), "{report:?}");
+        assert!(!is_there(&scene, "chk-7/_metadata") && !is_there(&scene, at), "{report:?}");
+        scene.faulty.faults().clear();
+        let report = bring_back(&scene, "run-3", request, None, true).await;
+        assert!(!report.is_partly_done(), "{report:?}");
+        assert!(is_there(&scene, "chk-7/_metadata") && is_there(&scene, at), "{report:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_sweep_and_its_undoing_leave_the_tree_as_it_was() {
     let scene = whole_job();
