@@ -145,6 +145,8 @@ pub(crate) struct Naming {
     pub(crate) resolved: Vec<Vec<FileId>>,
     /// For each snapshot what it names and is not listed.
     pub(crate) dangling: Vec<Vec<Dangling>>,
+    /// For each snapshot whether some state file of it lies where the listing did not look. Operator state is left out.
+    pub(crate) state_elsewhere: Vec<bool>,
     /// For each snapshot the listed directories in which it names anything, by path or by name, there or not: for
     /// what is not listed the innermost directory that is.
     pub(crate) touched: Vec<BTreeSet<DirectoryId>>,
@@ -167,6 +169,7 @@ impl Naming {
             others: BTreeSet::new(),
             resolved: Vec::with_capacity(snapshots.len()),
             dangling: Vec::with_capacity(snapshots.len()),
+            state_elsewhere: Vec::with_capacity(snapshots.len()),
             touched: Vec::with_capacity(snapshots.len()),
             unused_aliases: Vec::new(),
             unlisted_places: BTreeSet::new(),
@@ -235,7 +238,8 @@ impl Naming {
         let (mut resolved, mut dangling) = (Vec::new(), Vec::new());
         let places_named = files.directories.iter().flat_map(|directory| spellings(directory, snapshot));
         let touched = places_named.flat_map(|spelling| index.find_innermost(input, &spelling)).collect();
-        for reference in &files.files {
+        let mut state_elsewhere = false;
+        for (number, reference) in (0_u32..).zip(&files.files) {
             let at = usize::try_from(reference.directory).unwrap_or(usize::MAX);
             let name = files.names.get(reference.name);
             let before = resolved.len();
@@ -250,8 +254,11 @@ impl Naming {
             if resolved.len() == before {
                 let judged = judged.get(at).copied().unwrap_or(true);
                 dangling.push(Dangling { reference: *reference, found_by_name: false, judged });
+                state_elsewhere |= snapshot.content.operator_state_files.binary_search(&number).is_err()
+                    && files.directories.get(at).is_none_or(|place| is_unlisted(input, map, index, place));
             }
         }
+        self.state_elsewhere.push(state_elsewhere);
         self.resolved.push(resolved);
         self.dangling.push(dangling);
         self.touched.push(touched);
@@ -440,6 +447,14 @@ fn is_judged(input: &PlanInput<'_>, directory: &Location) -> bool {
     let within = |root: &Location| canonical.is_within(&input.equivalence.canonical(root));
     let swept = input.inventory.roots().iter().any(|id| within(&input.inventory.directory(*id).location));
     swept || !input.reference_roots.iter().any(within)
+}
+
+/// Returns whether the listing did not look at a place: it lies under no swept root, or where a listing broke off.
+fn is_unlisted(input: &PlanInput<'_>, map: &Map, index: &PathIndex, directory: &Location) -> bool {
+    let canonical = input.equivalence.canonical(directory);
+    let within = |root: &Location| canonical.is_within(&input.equivalence.canonical(root));
+    let swept = input.inventory.roots().iter().any(|id| within(&input.inventory.directory(*id).location));
+    !swept || index.find_innermost(input, directory).iter().any(|id| map.is_partial(*id))
 }
 
 fn lies_nowhere(input: &PlanInput<'_>, directory: &Location) -> bool {

@@ -283,7 +283,8 @@ impl Context<'_> {
 
     /// Returns whether access times tell that no state file of a snapshot was read within `quiescent-after`: a job
     /// that restored it and cannot complete its first checkpoint leaves no other trace. Where access times are off
-    /// nothing is told, and only the word that no job uses high availability suffices.
+    /// nothing is told, and only the word that no job uses high availability suffices. Where they are on and all state
+    /// lies where nobody looked, as that of another cluster does, that word is not enough: the trace may be there.
     fn is_unused(&self, at: usize, snapshot: &Snapshot<'_>) -> bool {
         let operator_state: BTreeSet<FileId> = self.operator_state_files(snapshot);
         let resolved = self.naming.resolved.get(at).map_or(&[][..], Vec::as_slice);
@@ -300,7 +301,9 @@ impl Context<'_> {
                 return false;
             }
         }
-        (told && self.records_reads) || self.input.policy.no_ha
+        let elsewhere = self.naming.state_elsewhere.get(at).copied().unwrap_or(true);
+        let may_be_told_elsewhere = self.records_reads && !told && elsewhere;
+        (told && self.records_reads) || (self.input.policy.no_ha && !may_be_told_elsewhere)
     }
 
     fn operator_state_files(&self, snapshot: &Snapshot<'_>) -> BTreeSet<FileId> {

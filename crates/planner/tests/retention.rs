@@ -124,6 +124,35 @@ fn what_was_read_lately_is_in_use() {
     assert_eq!(retired(&world), [2]);
 }
 
+/// State under a root that is read for references only was not listed, so nobody knows when it was read.
+#[test]
+fn what_may_have_been_read_elsewhere_is_in_use() {
+    let world = |first: &[&str], read: u64| {
+        let world = World::new().file("read", 80).accessed("read", read);
+        let world = (2..=5_u32).fold(world, |world, n| {
+            let file = format!("$A/shared/{}", uuid(n));
+            let days = u64::from(20 - 3 * n);
+            world.file(&file, days).accessed(&file, days).metadata(
+                &format!("$A/chk-{n}/_metadata"),
+                days,
+                &[&file],
+            )
+        });
+        let seen = format!("$A/shared/{}", uuid(1));
+        world
+            .file(&seen, 60)
+            .accessed(&seen, 60)
+            .metadata("$A/chk-1/_metadata", 19, first)
+            .policy(keep_last(2))
+            .policy(|policy| policy.no_ha = true)
+    };
+    let (seen, elsewhere) = (format!("$A/shared/{}", uuid(1)), format!("hdfs://far/{A}/shared/{}", uuid(9)));
+    assert_eq!(retired(&world(&[&elsewhere], 40)), [2, 3]);
+    assert_eq!(retired(&world(&[&elsewhere], 80)), [1, 2, 3], "no read was ever recorded");
+    assert_eq!(retired(&world(&[&elsewhere, &seen], 40)), [1, 2, 3], "a restore reads all of it");
+    assert_eq!(retired(&world(&[], 40)), [1, 2, 3], "it has no state that could be read");
+}
+
 #[test]
 fn numbers_and_times_count_separately() {
     // Numbers restarted: chk-9 is old, chk-1 is the newest by time.

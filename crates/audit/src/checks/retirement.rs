@@ -290,7 +290,8 @@ fn against_expired(evidence: &Evidence<'_>, directory: DirectoryId) -> Option<&'
 /// not record reads, somebody must have said that no HA holds anything.
 pub(super) fn check_in_use(evidence: &Evidence<'_>, report: &mut Report) {
     let view = &evidence.view;
-    let told = view.input.policy.no_ha || is_any_read_recorded(view);
+    let recorded = is_any_read_recorded(view);
+    let told = view.input.policy.no_ha || recorded;
     for swept in &view.files {
         match super::place::name_of(view, swept) {
             chksweep_core::layout::FileName::Metadata => {}
@@ -308,7 +309,7 @@ pub(super) fn check_in_use(evidence: &Evidence<'_>, report: &mut Report) {
         };
         if !told {
             report.at("in-use", &location, "whether it is in use cannot be told: no read was ever recorded");
-        } else if let Some(message) = use_of(evidence, content) {
+        } else if let Some(message) = use_of(evidence, content, recorded) {
             report.at("in-use", &location, message);
         }
     }
@@ -321,16 +322,25 @@ fn is_any_read_recorded(view: &View<'_>) -> bool {
     files.any(|(_, file)| file.accessed > file.modified)
 }
 
-fn use_of(evidence: &Evidence<'_>, content: &Content) -> Option<&'static str> {
+/// Says why somebody may be using a snapshot. `recorded`: whether reads leave traces at all.
+fn use_of(evidence: &Evidence<'_>, content: &Content, recorded: bool) -> Option<&'static str> {
     let view = &evidence.view;
-    let mut message = None;
+    let (mut message, mut looked_at, mut elsewhere) = (None, false, false);
     follow(view, content, |number, _, target| {
-        let Target::File(id) = target else { return true };
         let number = u32::try_from(number).unwrap_or(u32::MAX);
         if content.operator_state_files.binary_search(&number).is_ok() {
             return true;
         }
+        let id = match target {
+            Target::File(id) => id,
+            Target::Nothing => return true,
+            Target::Unlisted => {
+                elsewhere = true;
+                return true;
+            }
+        };
         let file = view.input.inventory.file(id);
+        looked_at |= file.accessed.0 != 0;
         // HDFS sets the access time when a file is made; only a later one is a read.
         let read = file.accessed > file.modified;
         if read && is_within(view, file.accessed, view.input.policy.quiescent_after) {
@@ -340,5 +350,8 @@ fn use_of(evidence: &Evidence<'_>, content: &Content) -> Option<&'static str> {
         }
         message.is_none()
     });
+    if message.is_none() && elsewhere && !looked_at && recorded {
+        message = Some("its state lies where nobody looked whether it was read");
+    }
     message
 }

@@ -227,6 +227,41 @@ fn what_was_read_lately_is_in_use() {
     fresh.with(&state(1), |file| file.accessed = days(1)).passes();
 }
 
+/// State that lies in another cluster's root leaves its trace there.
+#[test]
+fn what_may_have_been_read_elsewhere_is_in_use() {
+    let elsewhere = format!("/far/{B}/shared/{}", uuid(9));
+    let world = |named: &[&str]| {
+        let mut world = World::new("/r");
+        world.policy.keep_last = Some(1);
+        world.policy.no_ha = true;
+        let first = Says::at(&metadata(1)).written(days(59));
+        world.says(named.iter().fold(first, |says, path| says.names(path)));
+        for number in 2..=4 {
+            world.says(checkpoint(number));
+        }
+        for number in 1..=4 {
+            world.with(&metadata(number), |file| file.accessed = file.modified);
+        }
+        world.sweep(&metadata(1), Rule::RetiredCheckpoint);
+        world
+    };
+    // Where no read was ever recorded, the word is all there is.
+    world(&[&elsewhere]).passes();
+    let recorded = |named: &[&str]| {
+        let mut world = world(named);
+        world.with(&state(4), |file| file.accessed = days(20));
+        world
+    };
+    recorded(&[&elsewhere]).refused(&["in-use"]);
+    // What is listed tells for the rest: a restore reads all of it.
+    recorded(&[&elsewhere, &state(1)]).passes();
+    recorded(&[]).passes();
+    let mut operator_state = recorded(&[]);
+    let first = Says::at(&metadata(1)).written(days(59)).names_operator_state(&elsewhere);
+    operator_state.says(first).passes();
+}
+
 fn savepoint(digits: &str, number: u8) -> String {
     format!("/r/savepoint-{digits}-00000000000{number}/_metadata")
 }
