@@ -35,8 +35,9 @@ impl Cancel {
     /// Sleeps, but not longer than until the work is to stop.
     pub async fn sleep(&self, time: Duration) {
         tokio::select! {
-            () = tokio::time::sleep(time) => {}
+            biased;
             () = self.cancelled() => {}
+            () = tokio::time::sleep(time) => {}
         }
     }
 }

@@ -42,7 +42,8 @@ pub struct Outcome {
 /// Plays the history of a seed.
 pub fn play(seed: u64, regime: Regime, traced: bool) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.unwrap().block_on(History::new(seed, regime, traced).play())
+    // Made inside, where time stands still: outside, the clock would begin by some microseconds of the machine's.
+    runtime.unwrap().block_on(async { History::new(seed, regime, traced).play().await })
 }
 
 pub(crate) struct History {

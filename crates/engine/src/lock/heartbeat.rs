@@ -52,8 +52,9 @@ impl Heartbeat {
         let task = tokio::spawn(async move {
             loop {
                 tokio::select! {
-                    () = tokio::time::sleep(every) => beating.beat().await,
+                    biased;
                     () = stopped.cancelled() => return,
+                    () = tokio::time::sleep(every) => beating.beat().await,
                 }
             }
         });
