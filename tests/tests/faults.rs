@@ -15,8 +15,9 @@ use chksweep_tests::{Fault, MiniHdfs, Options};
 /// When a late call arrives: long after its caller gave up.
 const LATE: Duration = Duration::from_secs(2);
 const FAULTS: [Fault; 4] = [Fault::Fail, Fault::Hang, Fault::Lose, Fault::Late(LATE)];
-/// How many cases are under way at once.
+/// How many cases are under way at once, and how many where there are thousands.
 const AT_ONCE: usize = 4;
+const AT_ONCE_OF_ALL: usize = 12;
 
 /// One trial.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +82,8 @@ fn whichever_call_goes_wrong_nothing_is_lost_and_the_next_run_finishes() -> Resu
         }
     }
     let (tried, struck) = (cases.len(), AtomicUsize::new(0));
-    let failed = trial::each(cases, AT_ONCE, |case| {
+    let at_once = if trial::is_soak() { AT_ONCE_OF_ALL } else { AT_ONCE };
+    let failed = trial::each(cases, at_once, |case| {
         let was_struck = attempt(&bench, case)?;
         struck.fetch_add(usize::from(was_struck), Ordering::Relaxed);
         Ok(())

@@ -7,7 +7,7 @@ use chksweep_core::plan::{Entry, Rule};
 
 use crate::flink::World;
 use crate::history::History;
-use crate::model::Model;
+use crate::model::{Model, Snapshot};
 use crate::oracle::files_of;
 use crate::sweeper::{End, Wish};
 
@@ -55,6 +55,7 @@ impl History {
             path.contains("/dstl/") && !hub.world.memory.exists(format!("{job}/shared"))
         };
         let unsearched = is_unsearched(&hub.world.model);
+        let in_use = savepoints_in_use(&hub.world.model);
         let buffers = with_buffers(&files_of(&hub.world));
         let is_hopeless = |path: &String| {
             let rule = rule(path);
@@ -63,6 +64,7 @@ impl History {
                 || unsearched && buffers.iter().any(|run| path.starts_with(run))
                 || rule.contains("UnknownName") && path.contains("/chk-")
                 || rule.contains("NamedDirectory") && has_namesakes
+                || rule.contains("InProgress") && in_use.iter().any(|dir| path.starts_with(dir))
         };
         let left: Vec<String> =
             garbage(&hub.world).into_iter().filter(is_swept).filter(|path| !is_hopeless(path)).collect();
@@ -101,6 +103,14 @@ fn is_unsearched(model: &Model) -> bool {
     })
 }
 
+/// The directories of savepoints of which something is needed. What was retired and purged of one looks like a savepoint
+/// that was never completed, and stays with what somebody claimed of it.
+fn savepoints_in_use(model: &Model) -> BTreeSet<String> {
+    let needed = model.there().flat_map(|(_, snapshot)| &snapshot.needs);
+    let directory = needed.filter_map(|path| path.rsplit_once('/').map(|(dir, _)| dir));
+    directory.filter(|dir| dir.contains("/savepoint-")).map(|dir| format!("{dir}/")).collect()
+}
+
 /// The quarantines with a buffer in them: one that was set aside while its root was forgotten waits, and all of that run,
 /// where a name for it cannot be searched for.
 fn with_buffers(real: &BTreeSet<String>) -> BTreeSet<String> {
@@ -112,16 +122,29 @@ fn with_buffers(real: &BTreeSet<String>) -> BTreeSet<String> {
     real.iter().filter_map(run).collect()
 }
 
+/// Returns whether a snapshot that Flink has deleted lies in its place again, with all that it needs.
+fn is_revived(world: &World, snapshot: &Snapshot) -> bool {
+    let lies = world.memory.contents(&snapshot.path);
+    !world.model.is_there(snapshot)
+        && lies.is_some_and(|bytes| bytes.as_ref() == snapshot.bytes.as_ref())
+        && snapshot.needs.difference(&snapshot.committable).all(|path| world.memory.exists(path))
+}
+
 /// Files that nobody needs.
 fn garbage(world: &World) -> Vec<String> {
     let mut needed: BTreeSet<&String> = BTreeSet::new();
     for (_, snapshot) in world.model.there() {
         needed.extend(world.model.files_of(snapshot));
     }
+    // What Flink let go of while it was set aside, and came back whole, is a checkpoint as any other.
+    let revived = || world.model.snapshots.iter().filter(|snapshot| is_revived(world, snapshot));
+    for snapshot in revived() {
+        needed.extend(snapshot.needs.iter().chain([&snapshot.path]));
+    }
     // A directory of file merging goes whole or not at all, and stays where a snapshot names what was in it.
     let directory = |path: &str| path.rsplit_once('/').map_or(String::new(), |(dir, _)| dir.to_owned());
     let mut kept: BTreeSet<String> = BTreeSet::new();
-    for (_, snapshot) in world.model.there() {
+    for snapshot in world.model.there().map(|(_, snapshot)| snapshot).chain(revived()) {
         kept.extend(snapshot.directories.iter().cloned());
         kept.extend(snapshot.needs.iter().map(|path| directory(path)).filter(|dir| dir.contains("/job_")));
     }

@@ -395,8 +395,20 @@ impl Hub {
         before: crate::oracle::Before,
     ) {
         let Self { watch, world, counts, .. } = self;
+        if !is_housekeeping(path) {
+            world.trace.say(world.memory.now(), || match to {
+                Some(to) => format!("   {call:?} {path} to {to}"),
+                None => format!("   {call:?} {path}"),
+            });
+        }
         watch.after(call, path, to, before, world, counts);
     }
+}
+
+/// Whether a path is what a run keeps for itself: the lock, the clock.
+fn is_housekeeping(path: &Location) -> bool {
+    let path = path.to_string();
+    path.contains("/.chksweep/") && !path.contains("/.chksweep/quarantine/")
 }
 
 fn failed(kind: ErrorKind, operation: Operation, path: &Location) -> StoreError {

@@ -176,12 +176,17 @@ impl Watch {
         }
     }
 
-    /// Whether a running job has begun from a snapshot and completed nothing since, and left a trace of that.
+    /// Whether a running job has begun from a snapshot and completed nothing since, and left a trace of that. One of
+    /// which another job has deleted a file since, it cannot begin from again.
     fn has_begun_from(&self, at: usize, world: &World) -> bool {
         let recently = (self.policy.quiescent_after.0 as i64).saturating_sub(3_600_000);
         // Where reading leaves no trace, the word that no job is highly available is enough.
         let leaves_traces = world.setting.access_times || !self.policy.no_ha;
-        leaves_traces && world.is_in_use(at) && world.was_read_since(at, world.memory.now().0 - recently)
+        let is_whole = world.model.is_whole(&world.model.snapshots[at]);
+        leaves_traces
+            && is_whole
+            && world.is_in_use(at)
+            && world.was_read_since(at, world.memory.now().0 - recently)
     }
 
     /// Whether a policy may retire this snapshot, as somebody would say who does not know how chksweep tells.

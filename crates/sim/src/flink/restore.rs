@@ -126,7 +126,8 @@ impl World {
             opened: Vec::new(),
         });
         let at = self.jobs.len() - 1;
-        self.say(|| format!("job {at} starts ({backend:?}) from {from:?}"));
+        let begun = from.map(|(at, claim)| (self.model.snapshots[at].path.clone(), claim));
+        self.say(|| format!("job {at} starts ({backend:?}) from {begun:?}"));
         self.make_directories(at);
         if let Some((snapshot, claim)) = from {
             self.take_over(at, snapshot, claim);
@@ -226,6 +227,8 @@ impl World {
     /// Reads a snapshot: HDFS remembers that, if not to the minute.
     fn read(&mut self, snapshot: usize) {
         let now = self.now();
+        let path = self.model.snapshots[snapshot].path.clone();
+        self.say(|| format!("{path} is restored from"));
         let files: Vec<String> = self.model.files_of(&self.model.snapshots[snapshot]).cloned().collect();
         for path in files {
             if self.memory.exists(&path) {
