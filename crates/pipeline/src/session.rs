@@ -166,6 +166,16 @@ impl Session {
         if standing == Standing::Braked {
             return Ok(Swept { brakes, ..Swept::nothing(self.run.run_id(), summary, standing, rescued) });
         }
+        // A checkpoint that waits in quarantine to come back keeps nothing there: what it names could be taken for dead.
+        if let Some(left) = rescued.files.iter().find(|file| !file.is_back()) {
+            let why = format!(
+                "{} is named, lies in the quarantine and could not be brought back: nothing more is swept before it is",
+                left.to
+            );
+            let mut swept = Swept::nothing(self.run.run_id(), summary, standing, rescued);
+            swept.report.stopped = Some(why);
+            return Ok(swept);
+        }
         let options = ActionOptions { mode: self.run.mode(), exclude_jobs };
         let actions = actions(&fresh, approved, &options).map_err(PipelineError::Actions)?;
         drop(fresh);
@@ -314,6 +324,11 @@ pub struct Purged {
 }
 
 impl Purged {
+    /// Returns whether something that was due is not gone, or something that is named is not back.
+    pub fn is_partly_done(&self) -> bool {
+        self.report.is_partly_done() || !self.rescued.iter().all(Rescued::is_back)
+    }
+
     /// Returns whether nothing had to be brought back, and everything went well.
     pub(crate) fn is_clean(&self) -> bool {
         self.rescued.is_empty() && !self.report.is_partly_done()

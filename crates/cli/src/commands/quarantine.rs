@@ -303,7 +303,7 @@ pub(crate) async fn free(args: &PurgeArgs, context: &Context) -> Outcome {
         }
     };
     let stopped = if session.run.stopped().is_some() { context.stop.exit() } else { Exit::Done };
-    let exit = stopped.and(if purged.report.is_partly_done() { Exit::Partial } else { Exit::Done });
+    let exit = stopped.and(if purged.is_partly_done() { Exit::Partial } else { Exit::Done });
     session.finish(false).await?;
     context.done_looking();
     let report = &purged.report;

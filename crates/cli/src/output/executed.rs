@@ -46,7 +46,7 @@ pub(crate) async fn sweep_and_finish(
     let is_typed = session.command == "run";
     let done = carry_out(&context.around()?, session, approved, exclude_jobs, may_purge).await?;
     let mut exit = Exit::from(done.swept.standing).and(exit_of(&done.swept.report, context));
-    if done.purged.as_ref().is_some_and(|purged| purged.report.is_partly_done()) {
+    if done.purged.as_ref().is_some_and(Purged::is_partly_done) {
         exit = exit.and(Exit::Partial);
     }
     context.done_looking();
@@ -139,17 +139,16 @@ fn print(out: &mut dyn Write, report: &ExecutionReport, roots: &[String]) -> io:
     Ok(())
 }
 
-/// Writes what was brought back by itself.
+/// Writes what was brought back by itself, and what could not be.
 pub(crate) fn print_rescued(out: &mut dyn Write, rescued: &[Rescued]) -> io::Result<()> {
     for file in rescued {
         let (path, by) = (file.to.to_string(), file.named_by.to_string());
-        writeln!(
-            out,
-            "brought back, since {} names it: {}: {}",
-            escaped(&by),
-            escaped(&path),
-            word(file.outcome)
-        )?;
+        let (path, by, word) = (escaped(&path), escaped(&by), word(file.outcome));
+        if file.is_back() {
+            writeln!(out, "brought back, since {by} names it: {path}: {word}")?;
+        } else {
+            writeln!(out, "not brought back, though {by} names it: {path}: {word}")?;
+        }
     }
     Ok(())
 }

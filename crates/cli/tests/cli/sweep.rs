@@ -1,5 +1,7 @@
 //! `apply` and `run --execute`: what is done, and what is refused.
 
+use chksweep_testkit::metadata_writer::MetadataWriter;
+
 use crate::sandbox::{JOB, Sandbox};
 
 #[test]
@@ -317,6 +319,45 @@ fn a_run_that_a_brake_holds_says_how_to_go_on() {
     hint: for a first, reviewed sweep: `chksweep plan r --max-sweep-files=1 -o first.jsonl.zst`, then `chksweep apply first.jsonl.zst --digest SHA256`
     [EOF]
     ");
+}
+
+/// An older checkpoint names again what was set aside, and its old place is taken by something that is no directory.
+#[test]
+fn while_something_that_is_named_cannot_come_back_nothing_more_goes() {
+    let sandbox = Sandbox::with_job();
+    let other = "r/0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b";
+    let (left, own) = (format!("{other}/shared/{}", uuid(5)), uuid(6));
+    let checkpoint = |number: i64| MetadataWriter::v4(number).checkpoint().operator([7; 16]).subtask(0);
+    sandbox.put(&left, &[5; 50], 99);
+    sandbox.put(&format!("{other}/chk-9/{own}"), &[6; 60], 50);
+    sandbox.put(&format!("{other}/chk-9/_metadata"), &checkpoint(9).relative(own.as_str(), 60).bytes(), 50);
+    sandbox.run(&["run", "r", "--execute"]);
+    assert!(!sandbox.exists(&left));
+    let named = format!("file://{}", sandbox.path(&left).display());
+    sandbox.put(&format!("r/{JOB}/chk-1/_metadata"), &checkpoint(1).file(named, 50).bytes(), 90);
+    let (shared, aside) = (sandbox.path(&format!("{other}/shared")), sandbox.path("shared"));
+    std::fs::rename(&shared, &aside).unwrap();
+    std::fs::write(&shared, "no directory").unwrap();
+    let garbage = format!("r/{JOB}/shared/{}", uuid(7));
+    sandbox.put(&garbage, &[7; 70], 99);
+    for mode in ["quarantine", "delete"] {
+        let output = sandbox.output(&["run", "r", "--execute", "--mode", mode]);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(6), "{output:?}");
+        assert!(text.contains("could not be brought back: nothing more is swept before it is"), "{text}");
+        assert!(sandbox.exists(&garbage), "{mode}");
+    }
+    std::fs::remove_file(&shared).unwrap();
+    std::fs::rename(&aside, &shared).unwrap();
+    let output = sandbox.output(&["run", "r", "--execute"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(sandbox.exists(&left) && !sandbox.exists(&garbage), "{:?}", sandbox.tree("r"));
+}
+
+/// A UUID as Flink draws them, of one digit.
+fn uuid(digit: u8) -> String {
+    let digit = digit.to_string();
+    format!("{0}-{1}-4{2}-8{2}-{3}", digit.repeat(8), digit.repeat(4), digit.repeat(3), digit.repeat(12))
 }
 
 #[test]

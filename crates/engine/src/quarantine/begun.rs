@@ -6,14 +6,15 @@
 //! state that was read after the run began brings its checkpoint back. Each is read rarely enough that HDFS, which
 //! notes a read only an hour after the last one, noted this one: else the policy would not have retired it.
 //!
-//! Of a run that came to its end only what was read before that end counts, since what is retired shares files with
-//! what is kept, and later reads are of those. A run that was killed has no end, so there every later read counts:
-//! that brings back too much, which costs nothing.
+//! Of a run that came to its end every read before that end counts. A later one counts of what no metadata in place
+//! names: a job may have read the `_metadata` just before it was set aside, and its state only when it had machines.
+//! Of the rest later reads tell nothing, since what is retired shares files with what is kept. A run that was killed
+//! has no end, so there every later read counts: that brings back too much, which costs nothing.
 //!
 //! What comes back comes back whole or not at all: a checkpoint of which Flink deleted a file meanwhile, since the job
 //! went on, is one that nobody can begin from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chksweep_core::plan::{MetadataFile, Place};
 use chksweep_core::{Content, Location, Timestamp};
@@ -23,14 +24,40 @@ use crate::collected::{Collected, QuarantinedRun};
 use crate::records::{RunRecord, records};
 use crate::run::Run;
 
-/// Returns what belongs to checkpoints in quarantine that were read while they were being set aside, each with the
+/// A checkpoint in quarantine whose state was read after the run that set it aside began.
+struct Used<'c> {
+    file: &'c MetadataFile,
+    content: &'c Content,
+    original: &'c Location,
+    /// What was read before that run came to its end.
+    during: bool,
+    /// What was read later, by its canonical place.
+    later: BTreeSet<Location>,
+}
+
+/// Returns what belongs to checkpoints in quarantine that somebody began from as they were set aside, each with the
 /// `_metadata` of its checkpoint where that was.
 pub(super) async fn begun_from(
     run: &Run,
     collected: &Collected,
     index: &Index<'_>,
 ) -> BTreeMap<Id, Location> {
+    let used = used(run, collected, index).await;
+    let mut alone: BTreeSet<&Location> = used.iter().flat_map(|used| &used.later).collect();
+    forget_what_is_named_in_place(&mut alone, collected, index);
     let mut found = BTreeMap::new();
+    for one in &used {
+        let is_begun_from = one.during || one.later.iter().any(|place| alone.contains(place));
+        if is_begun_from && !is_broken(run, collected, index, one.file, one.content).await {
+            let parts = parts(run, one.file, one.original, index).await;
+            found.extend(parts.into_iter().map(|id| (id, one.original.clone())));
+        }
+    }
+    found
+}
+
+async fn used<'c>(run: &Run, collected: &'c Collected, index: &Index<'_>) -> Vec<Used<'c>> {
+    let mut all = Vec::new();
     let mut known: Option<Vec<RunRecord>> = None;
     for file in &collected.metadata {
         let (Place::Quarantined { original, .. }, Ok(content)) = (&file.place, &file.content) else {
@@ -40,8 +67,8 @@ pub(super) async fn begun_from(
             continue;
         };
         let Some(started) = by.started_at else { continue };
-        let reads = reads(collected, index, file, content);
-        if !reads.iter().any(|read| *read > started) {
+        let reads = reads_since(started, collected, index, file, content);
+        if reads.is_empty() {
             continue;
         }
         if known.is_none() {
@@ -49,18 +76,23 @@ pub(super) async fn begun_from(
             known = Some(records(&run.stores().reading(), run.roots()).await.unwrap_or_default());
         }
         let end = end_of(by, known.as_deref().unwrap_or_default());
-        if reads.iter().any(|read| *read > started && end.is_none_or(|end| *read <= end))
-            && !is_broken(run, collected, index, file, content).await
-        {
-            found
-                .extend(parts(run, file, original, index).await.into_iter().map(|id| (id, original.clone())));
-        }
+        let (early, late): (Vec<_>, Vec<_>) =
+            reads.into_iter().partition(|(_, read)| end.is_none_or(|end| *read <= end));
+        let later = late.into_iter().map(|(place, _)| place).collect();
+        all.push(Used { file, content, original, during: !early.is_empty(), later });
     }
-    found
+    all
 }
 
-/// When the state of a checkpoint was read, wherever it lies now. Operator state is left out: chksweep reads it.
-fn reads(collected: &Collected, index: &Index<'_>, file: &MetadataFile, content: &Content) -> Vec<Timestamp> {
+/// When the state of a checkpoint was read since then, with its canonical place, wherever it lies now. Operator state is
+/// left out: chksweep reads it.
+fn reads_since(
+    then: Timestamp,
+    collected: &Collected,
+    index: &Index<'_>,
+    file: &MetadataFile,
+    content: &Content,
+) -> Vec<(Location, Timestamp)> {
     let is_operator_state =
         |at: usize| u32::try_from(at).is_ok_and(|at| content.operator_state_files.binary_search(&at).is_ok());
     let mut reads = Vec::new();
@@ -71,12 +103,32 @@ fn reads(collected: &Collected, index: &Index<'_>, file: &MetadataFile, content:
         for place in meanings(file, &place) {
             let canonical = index.canonical(&place);
             let in_place = [&place, &canonical].into_iter().find_map(|at| collected.inventory.find(at));
-            reads.extend(in_place.map(|(_, file)| collected.inventory.file(file).accessed));
+            let in_place = in_place.map(|(_, file)| collected.inventory.file(file).accessed);
             let aside = index.at(&place).into_iter().filter_map(|id| index.get(id));
-            reads.extend(aside.map(|(_, file)| file.accessed));
+            let accessed = in_place.into_iter().chain(aside.map(|(_, file)| file.accessed));
+            reads.extend(accessed.filter(|read| *read > then).map(|read| (canonical.clone(), read)));
         }
     }
     reads
+}
+
+/// Leaves only the places that no metadata in place names.
+fn forget_what_is_named_in_place(places: &mut BTreeSet<&Location>, collected: &Collected, index: &Index<'_>) {
+    let names: HashSet<&[u8]> = places.iter().map(|place| place.name()).collect();
+    if names.is_empty() {
+        return;
+    }
+    for file in &collected.metadata {
+        let (Place::Sweep | Place::Reference, Ok(content)) = (&file.place, &file.content) else { continue };
+        for reference in &content.files.files {
+            if !names.contains(content.files.names.get(reference.name).to_vec().as_slice()) {
+                continue;
+            }
+            if let Some(place) = content.files.location(*reference) {
+                places.remove(&index.canonical(&place));
+            }
+        }
+    }
 }
 
 /// Whether something that a checkpoint names is certainly gone: neither in its place nor in a quarantine.

@@ -37,6 +37,13 @@ pub struct Rescued {
     pub message: Option<String>,
 }
 
+impl Rescued {
+    /// Returns whether it does not lie in quarantine any more.
+    pub fn is_back(&self) -> bool {
+        matches!(self.outcome, Outcome::Done | Outcome::AlreadyGone)
+    }
+}
+
 /// What a rescue did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RescueReport {
