@@ -167,7 +167,8 @@ impl Session {
             return Ok(Swept { brakes, ..Swept::nothing(self.run.run_id(), summary, standing, rescued) });
         }
         // A checkpoint that waits in quarantine to come back keeps nothing there: what it names could be taken for dead.
-        if let Some(left) = rescued.files.iter().find(|file| !file.is_back()) {
+        let left = rescued.files.iter().find(|file| !file.is_back());
+        if let Some(left) = left.filter(|_| self.run.stopped().is_none()) {
             let why = format!(
                 "{} is named, lies in the quarantine and could not be brought back: nothing more is swept before it is",
                 left.to
