@@ -157,19 +157,24 @@ pub(super) async fn assess(eyes: &Eyes, conditions: &PurgeConditions<'_>) -> Ass
 fn general_reasons(conditions: &PurgeConditions<'_>) -> Vec<String> {
     let mut reasons: Vec<String> = conditions.stop.iter().cloned().collect();
     if let Some((directory, why)) = conditions.collected.unlisted.first() {
-        let more = conditions.collected.unlisted.len() - 1;
-        reasons.push(format!("{directory} and {more} other directories could not be listed: {why}"));
+        let more = and_more(conditions.collected.unlisted.len());
+        reasons.push(format!("{directory}{more} could not be listed: {why}"));
     }
     let unreadable: Vec<&MetadataFile> =
         conditions.collected.metadata.iter().filter(|file| blocks(conditions, file)).collect();
     if let Some(first) = unreadable.first() {
-        let more = unreadable.len() - 1;
-        reasons.push(format!(
-            "metadata that cannot be read may name it: {} and {more} other files",
-            first.location
-        ));
+        let more = and_more(unreadable.len());
+        reasons.push(format!("metadata that cannot be read may name it: {}{more}", first.location));
     }
     reasons
+}
+
+/// What follows the first of so many.
+fn and_more(all: usize) -> String {
+    match all.saturating_sub(1) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    }
 }
 
 fn blocks(conditions: &PurgeConditions<'_>, file: &MetadataFile) -> bool {

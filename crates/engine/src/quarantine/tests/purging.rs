@@ -31,20 +31,32 @@ type Change = fn(&mut Collected, &mut Vec<RunRecord>, &mut Facts);
 struct Facts {
     now: Timestamp,
     roots: Vec<Location>,
+    reference_roots: Vec<Location>,
     this_run_is_clean: bool,
     stop: Option<String>,
 }
 
 async fn purged(scene: &Scene, run: &str, change: Change) -> PurgeReport {
-    purged_by(scene, run, change, 100_000).await
+    purged_by(scene, run, change, 100_000, &Selection::default()).await
 }
 
-async fn purged_by(scene: &Scene, run: &str, change: Change, slice: u64) -> PurgeReport {
+async fn purged_by(
+    scene: &Scene,
+    run: &str,
+    change: Change,
+    slice: u64,
+    selection: &Selection,
+) -> PurgeReport {
     let mut collected = look(scene).await;
     let mut records = all_records(scene).await;
     let mut running = scene.begin(run).await;
-    let mut facts =
-        Facts { now: scene.store.now(), roots: vec![scene.root()], this_run_is_clean: false, stop: None };
+    let mut facts = Facts {
+        now: scene.store.now(),
+        roots: vec![scene.root()],
+        reference_roots: Vec::new(),
+        this_run_is_clean: false,
+        stop: None,
+    };
     change(&mut collected, &mut records, &mut facts);
     let conditions = PurgeConditions {
         collected: &collected,
@@ -52,13 +64,13 @@ async fn purged_by(scene: &Scene, run: &str, change: Change, slice: u64) -> Purg
         policy: &Policy::default(),
         records: &records,
         roots: &facts.roots,
-        reference_roots: &[],
+        reference_roots: &facts.reference_roots,
         now: facts.now,
         purge_after: Age::days(7),
         this_run_is_clean: facts.this_run_is_clean,
         stop: facts.stop,
     };
-    let report = purge_in_slices(&mut running, &conditions, &Selection::default(), slice).await;
+    let report = purge_in_slices(&mut running, &conditions, selection, slice).await;
     running.finish(true).await.unwrap();
     report
 }
@@ -134,6 +146,94 @@ async fn each_condition_alone_holds_a_purge() {
         assert!(scene.store.exists(quarantined("run-1", &named("shared/#1"))), "{reason}");
         assert!(!report.is_partly_done(), "waiting is no failure");
     }
+}
+
+#[tokio::test]
+async fn only_whole_runs_that_are_meant_are_purged() {
+    let run = |id: &str| Selection { runs: vec![id.to_owned()], ..Selection::default() };
+    let job = Selection { jobs: vec![chksweep_core::JobId([0; 16])], ..Selection::default() };
+    let path = select_path(&Scene::new(), "shared");
+    for (selection, taken) in [(run("run-1"), 1), (run("run-2"), 0), (job, 0), (path, 0)] {
+        let report = purged_by(&due().await, "run-10", |_, _, _| {}, 100_000, &selection).await;
+        assert_eq!(report.purged.len(), taken, "{selection:?}: {report:?}");
+        let waits = report.waiting.first().map(|run| run.reasons.join("; "));
+        assert_eq!(waits.as_deref(), (taken == 0).then_some("it was not selected"), "{selection:?}");
+    }
+}
+
+/// What this very run has set aside can at most be waiting.
+#[tokio::test]
+async fn no_run_purges_its_own() {
+    let scene = due().await;
+    let report = purged(&scene, "run-10", |seen, records, _| {
+        seen.quarantine[0].run_id = "run-10".to_owned();
+        seen.quarantine[0].location = crate::own::quarantine_of(&seen.quarantine[0].root, "run-10");
+        records[0].run_id = "run-10".to_owned();
+    })
+    .await;
+    assert!(report.purged.is_empty(), "{report:?}");
+    assert_eq!(report.waiting[0].reasons, ["it is this run's own"]);
+}
+
+#[tokio::test]
+async fn a_reference_root_is_read_where_one_of_either_kind_is() {
+    fn archived(records: &mut [RunRecord]) -> Location {
+        let archive = Location::local(b"/archive");
+        for record in records {
+            record.reference_roots.push(Spot(archive.clone()));
+        }
+        archive
+    }
+    let changes: [Change; 2] = [
+        |_, records, facts| facts.roots.push(archived(records)),
+        |_, records, facts| facts.reference_roots.push(archived(records)),
+    ];
+    for change in changes {
+        let report = purged(&due().await, "run-10", change).await;
+        assert_eq!(report.purged.len(), 1, "{report:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_directory_of_a_run_is_not_purged() {
+    let changes: [Change; 2] = [
+        |seen, records, _| {
+            seen.quarantine[0].run_id = "..".to_owned();
+            records[0].run_id = "..".to_owned();
+        },
+        |seen, _, _| seen.quarantine[0].location = seen.quarantine[0].root.child(b"elsewhere"),
+    ];
+    for change in changes {
+        let scene = due().await;
+        let report = purged(&scene, "run-10", change).await;
+        assert!(report.purged.is_empty(), "{report:?}");
+        assert!(report.waiting[0].reasons.contains(&"it is no directory of a run".to_owned()), "{report:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_due_this_very_moment_is_due() {
+    let scene = due().await;
+    let report = purged(&scene, "run-10", |seen, _, facts| {
+        facts.now = seen.quarantine[0].started_at.unwrap().plus(Age::days(7));
+    })
+    .await;
+    assert_eq!(report.purged.len(), 1, "{report:?}");
+}
+
+#[tokio::test]
+async fn one_reason_is_told_as_one_and_several_by_their_number() {
+    let told = |count: usize| async move {
+        let scene = due().await;
+        let one: Change = |seen, _, _| seen.unlisted.push((Location::local(b"/x"), "denied".to_owned()));
+        let three: Change = |seen, _, _| {
+            seen.unlisted = vec![(Location::local(b"/x"), "denied".to_owned()); 3];
+        };
+        let report = purged(&scene, "run-10", if count == 1 { one } else { three }).await;
+        report.waiting[0].reasons.join("; ")
+    };
+    assert_eq!(told(1).await, "file:///x could not be listed: denied");
+    assert_eq!(told(3).await, "file:///x and 2 more could not be listed: denied");
 }
 
 #[tokio::test]
@@ -269,7 +369,7 @@ async fn a_run_waits_for_the_quarantined_metadata_that_names_it() {
 async fn a_purge_goes_in_slices_with_metadata_first_and_can_be_broken_off() {
     let scene = entangled(12).await;
     let start = scene.faulty.faults().count(Call::DeleteTree);
-    let report = purged_by(&scene, "run-x", |_, _, _| {}, 1).await;
+    let report = purged_by(&scene, "run-x", |_, _, _| {}, 1, &Selection::default()).await;
     assert_eq!(report.purged.iter().map(|run| run.files).sum::<u64>(), 4, "{report:?}");
     assert!(scene.faulty.faults().count(Call::DeleteTree) > start + 1);
     assert!(!scene.store.exists(format!("{ROOT}/.chksweep/quarantine/run-1")));
@@ -280,7 +380,7 @@ async fn a_purge_goes_in_slices_with_metadata_first_and_can_be_broken_off() {
         let cancel = scene.cancel.clone();
         let hook = chksweep_store::faults::Hook::new(move || cancel.cancel());
         scene.faulty.faults().add(Strike::change(Fault::After(hook)).nth(nth + 4));
-        purged_by(&scene, "run-x", |_, _, _| {}, 1).await;
+        purged_by(&scene, "run-x", |_, _, _| {}, 1, &Selection::default()).await;
         let left = |below: &str, run: &str| scene.store.exists(quarantined(run, &named(below)));
         assert!(!left("chk-1/_metadata", "run-1") || left("shared/#2", "run-4"), "{nth}");
         assert!(!left("chk-2/_metadata", "run-4") || left("shared/#1", "run-1"), "{nth}");
