@@ -195,6 +195,17 @@ async fn a_reference_root_is_read_where_one_of_either_kind_is() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_deleted_is_told_and_stays() {
+    let scene = due().await;
+    let tree = Strike::on(Call::DeleteTree, Fault::Fail(chksweep_store::ErrorKind::PermissionDenied));
+    scene.faulty.faults().add(tree.forever());
+    let report = purged(&scene, "run-10", |_, _, _| {}).await;
+    assert!(report.is_partly_done() && !report.purged[0].complete, "{report:?}");
+    assert_eq!((report.purged[0].files, report.failures.len()), (0, 1), "{report:?}");
+    assert!(report.stopped.is_none() && scene.store.exists(quarantined("run-1", &named("shared/#1"))));
+}
+
+#[tokio::test]
 async fn what_is_no_directory_of_a_run_is_not_purged() {
     let changes: [Change; 2] = [
         |seen, records, _| {

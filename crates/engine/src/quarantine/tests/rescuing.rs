@@ -246,6 +246,30 @@ async fn a_checkpoint_that_was_read_comes_back_where_a_file_of_it_cannot_be_look
     assert_eq!(why(&rescued(&scene, "run-2").await), [Why::Read]);
 }
 
+/// What was read while the run went on counts, whoever else names it.
+#[tokio::test]
+async fn what_was_read_during_the_run_that_retired_it_comes_back_though_others_name_it() {
+    let scene = Scene::new();
+    let read = || scene.store.set_accessed(path(&named("shared/#1")), scene.store.now());
+    retired(&scene, true, read).await;
+    metadata(&scene, "chk-8/_metadata", 8, &[&named("shared/#1")], &[]);
+    scene.store.advance(Age::hours(2));
+    assert_eq!(why(&rescued(&scene, "run-2").await), [Why::Read]);
+}
+
+/// A file of it that a later run has set aside is not gone, and comes back as well.
+#[tokio::test]
+async fn a_checkpoint_that_was_read_comes_back_with_what_lies_in_another_quarantine() {
+    let scene = Scene::new();
+    retired(&scene, false, || {}).await;
+    scene.store.advance(Age::days(2));
+    take(&scene, "run-2", &["chk-7/#2"]).await;
+    let aside = quarantined("run-2", &named("chk-7/#2"));
+    scene.store.set_accessed(aside, scene.store.now());
+    let report = rescued(&scene, "run-3").await;
+    assert!(is_there(&scene, "chk-7/_metadata") && is_there(&scene, "chk-7/#2"), "{report:?}");
+}
+
 #[tokio::test]
 async fn what_was_read_before_the_run_that_retired_it_stays_in_quarantine() {
     let scene = Scene::new();
