@@ -56,11 +56,6 @@ impl RescueReport {
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
-
-    /// Returns the directories whose own mtime this changed, as printed; see [`crate::actions::Actions::touched`].
-    pub fn touched(&self) -> BTreeSet<String> {
-        self.files.iter().filter_map(|file| file.to.parent()).map(|at| at.to_string()).collect()
-    }
 }
 
 /// Whether metadata names at all: in place always, in quarantine for `min-age` from the start of the run that moved
@@ -68,7 +63,7 @@ impl RescueReport {
 pub(super) fn speaks(file: &MetadataFile, now: Timestamp, min_age: Age) -> bool {
     match &file.place {
         Place::Sweep | Place::Reference | Place::Quarantined { moved_at: None, .. } => true,
-        Place::Quarantined { moved_at: Some(at), .. } => at.plus(min_age) > now,
+        Place::Quarantined { moved_at: Some(at), .. } => at.plus(min_age) >= now,
     }
 }
 
