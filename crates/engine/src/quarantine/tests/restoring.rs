@@ -91,6 +91,38 @@ async fn a_checkpoint_stays_in_quarantine_while_what_it_names_cannot_be_looked_a
     }
 }
 
+/// How a newer program sets things aside is not known; what an older one did beside it comes back.
+#[tokio::test]
+async fn what_a_newer_program_set_aside_stays_and_the_rest_comes_back() {
+    for (all_of_it, told) in [(true, 1), (false, 0)] {
+        let scene = Scene::new();
+        scene.file(&named("shared/#1"), 1);
+        scene.file(&named("shared/#2"), 2);
+        take(&scene, "run-1", &["shared/#1"]).await;
+        take(&scene, "run-2", &["shared/#2"]).await;
+        let mut collected = look(&scene).await;
+        for run in &mut collected.quarantine {
+            run.newer_schema = (run.run_id == "run-2").then_some(99);
+        }
+        let selection = Selection { runs: vec!["run-1".to_owned()], ..Selection::default() };
+        let request = RestoreRequest {
+            metadata: &collected.metadata,
+            unsearched: &collected.unsearched,
+            quarantine: &collected.quarantine,
+            equivalence: &Equivalence::default(),
+            selection: if all_of_it { all() } else { selection },
+            to: None,
+            records: &all_records(&scene).await,
+            dead: &BTreeSet::new(),
+        };
+        let mut running = scene.begin("run-3").await;
+        let report = restore(&mut running, &request).await;
+        running.finish(true).await.unwrap();
+        assert!(is_there(&scene, "shared/#1") && !is_there(&scene, "shared/#2"), "{report:?}");
+        assert_eq!(messages(&report).matches("schema 99").count(), told, "{report:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_sweep_and_its_undoing_leave_the_tree_as_it_was() {
     let scene = whole_job();
