@@ -91,6 +91,33 @@ async fn a_checkpoint_stays_in_quarantine_while_what_it_names_cannot_be_looked_a
     }
 }
 
+#[tokio::test]
+async fn one_checkpoint_at_a_time_goes_elsewhere() {
+    let scene = Scene::new();
+    metadata(&scene, "chk-1/_metadata", 1, &[], &[]);
+    metadata(&scene, "chk-2/_metadata", 2, &[], &[]);
+    take(&scene, "run-1", &["chk-1/_metadata", "chk-2/_metadata"]).await;
+    let to = scene.store.location("/rescued/chk");
+    let report = bring_back(&scene, "run-2", all(), Some(to.clone()), true).await;
+    assert_eq!(messages(&report).matches("only one checkpoint at a time").count(), 2, "{report:?}");
+    assert!(!scene.store.exists("/rescued/chk/_metadata"));
+    let one = select_path(&scene, "chk-2");
+    assert!(!bring_back(&scene, "run-3", one, Some(to), true).await.is_partly_done());
+}
+
+/// Places for which no store is open are counted, and hold nothing back.
+#[tokio::test]
+async fn what_lies_out_of_reach_is_counted() {
+    let scene = Scene::new();
+    let far = ["s3://bucket/1", "s3://bucket/2"];
+    let bytes = simple_metadata(4, 7, SimpleKind::Checkpoint, &far, &[], [1; 16]);
+    scene.store.put(path("chk-7/_metadata"), bytes.clone(), scene.old());
+    scene.store.put(path("chk-8/_metadata"), bytes, scene.old());
+    take(&scene, "run-1", &["chk-7/_metadata", "chk-8/_metadata"]).await;
+    let report = bring_back(&scene, "run-2", all(), None, true).await;
+    assert!(!report.is_partly_done() && report.unchecked == 4, "{report:?}");
+}
+
 /// How a newer program sets things aside is not known; what an older one did beside it comes back.
 #[tokio::test]
 async fn what_a_newer_program_set_aside_stays_and_the_rest_comes_back() {
