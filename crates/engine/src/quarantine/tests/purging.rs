@@ -377,6 +377,23 @@ async fn a_run_waits_for_the_quarantined_metadata_that_names_it() {
 }
 
 #[tokio::test]
+async fn a_purge_in_slices_leaves_no_directories() {
+    let scene = due().await;
+    let report = purged_by(&scene, "run-10", |_, _, _| {}, 1, &Selection::default()).await;
+    assert_eq!((report.purged[0].files, report.purged[0].complete), (2, true), "{report:?}");
+    assert!(!scene.store.exists(format!("{ROOT}/.chksweep/quarantine/run-1")));
+}
+
+#[tokio::test]
+#[should_panic(expected = "refusing to delete")]
+async fn nothing_outside_a_quarantine_is_deleted() {
+    let scene = due().await;
+    let collected = look(&scene).await;
+    let stamp = crate::own::Stamp { length: 1, modified: Timestamp(1) };
+    let _step = slices::file_step(&collected.quarantine[0], &scene.at("shared"), stamp);
+}
+
+#[tokio::test]
 async fn a_purge_goes_in_slices_with_metadata_first_and_can_be_broken_off() {
     let scene = entangled(12).await;
     let start = scene.faulty.faults().count(Call::DeleteTree);
