@@ -374,6 +374,17 @@ pub(crate) fn telling_digits(name: &[u8]) -> Option<[u8; 6]> {
     }
 }
 
+/// Returns whether the name of a job directory tells that all in it is of one run at a time: not if it is no id, and not
+/// if it is one of those that Flink does not draw, and gives to all clusters or to all of one name.
+pub(crate) fn tells_run(job_directory: &Location) -> bool {
+    let Some((head, tail)) =
+        JobId::parse(job_directory.name()).and(job_directory.name().split_at_checked(16))
+    else {
+        return false;
+    };
+    tail != b"0000000000000000" || !(head.starts_with(b"00000000") || head.starts_with(b"ffffffff"))
+}
+
 /// Returns whether an id begins with these digits.
 pub(crate) fn starts_with(id: JobId, digits: [u8; 6]) -> bool {
     id.to_string().as_bytes().starts_with(&digits)

@@ -18,6 +18,8 @@ pub(crate) struct Retention {
     pub(crate) expire_jobs_after: Option<Age>,
     /// Whether a glob declares that all savepoints here belong to one job.
     pub(crate) one_job: bool,
+    /// Whether the rule declares that all checkpoints of a job directory do.
+    pub(crate) one_run: bool,
 }
 
 /// Returns the retentions that may hold for a metadata file of this job; `digits` are those of a savepoint.
@@ -47,6 +49,7 @@ pub(crate) fn candidates(
                 savepoint_keep_within: rule.savepoint_keep_within,
                 expire_jobs_after: rule.expire_jobs_after,
                 one_job: rule.one_job && JobId::parse(rule.matches.as_bytes()).is_none(),
+                one_run: rule.one_job,
             });
         }
         replaced |= must;
@@ -61,6 +64,7 @@ pub(crate) fn candidates(
         savepoint_keep_within: policy.savepoint_keep_within,
         expire_jobs_after: policy.expire_jobs_after,
         one_job: false,
+        one_run: false,
     });
     found
 }

@@ -19,10 +19,13 @@ impl JobId {
         parse_hex(text).map(Self)
     }
 
-    /// Returns whether this is `000…0`, which every application cluster with high availability used up to Flink 1.15:
-    /// several that share a root then run in one directory at the same time.
-    pub const fn is_zero(self) -> bool {
-        u128::from_be_bytes(self.0) == 0
+    /// Returns whether several clusters may run under this id at the same time, in one directory if they share a root.
+    /// Application clusters with high availability do not draw their ids: up to Flink 1.15 all of them use `000…0`,
+    /// since then the 32-bit hash of the cluster's name, sign-extended to the first eight bytes (FLINK-29109). Two
+    /// clusters of one name, as in two namespaces, have one id.
+    pub const fn may_be_shared(self) -> bool {
+        matches!(self.0, [0, 0, 0, 0, _, _, _, _, 0, 0, 0, 0, 0, 0, 0, 0])
+            || matches!(self.0, [0xff, 0xff, 0xff, 0xff, _, _, _, _, 0, 0, 0, 0, 0, 0, 0, 0])
     }
 }
 
@@ -92,5 +95,22 @@ mod tests {
         assert_eq!(id.to_string(), "d7f536ce31c588055f4f8282a9756920");
         assert_eq!(JobId::parse(b"D7F536CE31C588055F4F8282A9756920"), None);
         assert_eq!(JobId::parse(b"d7f536ce31c588055f4f8282a975692"), None);
+    }
+
+    #[test]
+    fn clusters_share_only_ids_that_flink_does_not_draw() {
+        for (text, shared) in [
+            ("00000000000000000000000000000000", true),
+            ("0000000012345678_0000000000000000", true),
+            ("ffffffffdeadbeef_0000000000000000", true),
+            ("ffffffffffffffff_0000000000000000", true),
+            ("0000000012345678_0000000000000001", false),
+            ("0000000112345678_0000000000000000", false),
+            ("fffffffedeadbeef_0000000000000000", false),
+            ("d7f536ce31c588055f4f8282a9756920", false),
+        ] {
+            let id = JobId::parse(text.replace('_', "").as_bytes()).unwrap();
+            assert_eq!(id.may_be_shared(), shared, "{text}");
+        }
     }
 }

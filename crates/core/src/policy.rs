@@ -81,7 +81,9 @@ pub struct RetentionRule {
     /// As [`Policy::expire_jobs_after`].
     #[serde(default)]
     pub expire_jobs_after: Option<Age>,
-    /// Whether all savepoints that match belong to one job, whatever their names say.
+    /// Whether all that matches belongs to one job, of which never two runs write at once: savepoints, whatever their
+    /// names say, and job directories under an id that several clusters may have ([`crate::JobId::may_be_shared`]), or
+    /// without one.
     #[serde(default)]
     pub one_job: bool,
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use chksweep_core::plan::{PlanInput, Rule};
-use chksweep_core::policy::RetentionRule;
+use chksweep_core::policy::{Policy, RetentionRule};
 use chksweep_core::{Age, FileId, Kind, Location, OperatorId, Timestamp};
 
 use crate::liveness::Liveness;
@@ -35,6 +35,8 @@ struct Terms {
 pub(crate) struct Retention {
     /// By the number of the snapshot: the rule that takes its `_metadata`, and what the policy says.
     retired: BTreeMap<usize, Retired>,
+    /// The job directories of which a policy wants some checkpoints gone, and in which several clusters may run.
+    pub(crate) shared: Vec<JobDirectoryIndex>,
 }
 
 /// By what a snapshot is retired.
@@ -69,8 +71,11 @@ impl Retention {
         let records_reads = what_if.is_none() && records_reads(input);
         let context = Context { input, map, snapshots, naming, liveness, what_if, records_reads };
         let mut retired = BTreeMap::new();
+        let mut shared = Vec::new();
         for (job, members) in context.checkpoints_by_job() {
-            context.retire_checkpoints(job, &members, &mut retired);
+            if context.retire_checkpoints(job, &members, &mut retired).is_none() {
+                shared.push(job);
+            }
         }
         if what_if.is_none() {
             for (terms, members) in context.savepoints_by_job() {
@@ -78,7 +83,7 @@ impl Retention {
             }
         }
         context.keep_what_is_referred_to(&mut retired);
-        Self { retired }
+        Self { retired, shared }
     }
 
     /// Returns the rule by which the policy takes the `_metadata` of a snapshot.
@@ -130,13 +135,14 @@ impl Context<'_> {
         by_name.into_iter().map(|((_, _, terms), members)| (terms, members)).collect()
     }
 
+    /// Retires what the policy says of a job directory; `None` if it cannot, as several clusters may run in there.
     fn retire_checkpoints(
         &self,
         job: JobDirectoryIndex,
         members: &[usize],
         retired: &mut BTreeMap<usize, Retired>,
-    ) {
-        let Some(directory) = self.map.job_directories.get(job) else { return };
+    ) -> Option<()> {
+        let directory = self.map.job_directories.get(job)?;
         let terms = self.terms(&self.input.inventory.directory(directory.directory).location);
         if self.expires(job, &terms) {
             let going =
@@ -146,11 +152,13 @@ impl Context<'_> {
             retired.extend(
                 going.map(|at| (*at, Retired { rule: Rule::ExpiredJob, policy: Rc::clone(&policy) })),
             );
-            return;
+            return Some(());
         }
         // `keep-within` alone only ever keeps.
-        if terms.keep_last.is_none() {
-            return;
+        let Some(keep_last) = terms.keep_last else { return Some(()) };
+        if !self.is_one_sequence(job) {
+            let is_within = usize::try_from(keep_last).is_ok_and(|count| members.len() <= count);
+            return is_within.then_some(());
         }
         let policy = terms.of_checkpoints();
         for lineage in self.lineages(members) {
@@ -162,6 +170,19 @@ impl Context<'_> {
                 }
             }
         }
+        Some(())
+    }
+
+    /// Returns whether a newer checkpoint of a job directory stands for an older one of its lineage: where two clusters
+    /// run the same program in one directory, the newest of the one is no use to the other, which may be suspended and
+    /// come back, or fail to complete checkpoints while the other goes on. Several clusters have one id only if they use
+    /// high availability.
+    fn is_one_sequence(&self, job: JobDirectoryIndex) -> bool {
+        let has_id = || {
+            let number = self.map.job_directories.get(job).map(|directory| directory.job);
+            number.and_then(|number| self.map.jobs.get(number)).is_some_and(|job| job.id.is_some())
+        };
+        self.map.is_of_one_run(job) || (self.input.policy.no_ha && has_id())
     }
 
     fn retire_savepoints(&self, terms: &Terms, members: &[usize], retired: &mut BTreeMap<usize, Retired>) {
@@ -182,18 +203,10 @@ impl Context<'_> {
         }
     }
 
-    /// Returns the retention that holds for a job directory or a savepoint, the most specific first: a job id,
-    /// then the longest glob.
+    /// Returns the retention that holds for a job directory or a savepoint.
     fn terms(&self, location: &Location) -> Terms {
         let policy = self.input.policy;
-        let id = chksweep_core::layout::job_of(location).map(|id| id.to_string());
-        let by_id = policy.rules.iter().find(|rule| id.as_deref() == Some(rule.matches.as_str()));
-        let by_glob = || {
-            let path = String::from_utf8_lossy(location.path()).into_owned();
-            let matching = policy.rules.iter().filter(|rule| glob_matches(&rule.matches, &path));
-            matching.max_by_key(|rule| rule.matches.len())
-        };
-        let mut terms = by_id.or_else(by_glob).map_or(
+        let mut terms = retention_rule(policy, location).map_or(
             Terms {
                 keep_last: policy.keep_last,
                 keep_within: policy.keep_within,
@@ -383,6 +396,20 @@ impl Context<'_> {
     fn resolves(&self, at: usize) -> bool {
         self.naming.dangling.get(at).is_some_and(Vec::is_empty)
     }
+}
+
+/// Returns the most specific rule that matches a job directory or a savepoint: a job id, then the longest glob.
+pub(crate) fn retention_rule<'p>(policy: &'p Policy, location: &Location) -> Option<&'p RetentionRule> {
+    if policy.rules.is_empty() {
+        return None;
+    }
+    let id = chksweep_core::layout::job_of(location).map(|id| id.to_string());
+    let by_id = policy.rules.iter().find(|rule| id.as_deref() == Some(rule.matches.as_str()));
+    by_id.or_else(|| {
+        let path = String::from_utf8_lossy(location.path()).into_owned();
+        let matching = policy.rules.iter().filter(|rule| glob_matches(&rule.matches, &path));
+        matching.max_by_key(|rule| rule.matches.len())
+    })
 }
 
 /// Returns whether some file was read after it was written, as far as its times tell. Where access times are off,

@@ -236,6 +236,12 @@ fn warnings(world: &World<'_>) -> Vec<Problem> {
         };
         problems.push(Problem::warning("unlisted-root", Some(place.to_string()), message));
     }
+    for directory in world.retention.shared.iter().filter_map(|at| world.map.job_directories.get(*at)) {
+        let location = &world.input.inventory.directory(directory.directory).location;
+        let message = "keep-last retires nothing here: several clusters may run in this directory, and one that is \
+                       suspended needs its own newest; if all of it is of one job, say one-job in a retention rule";
+        problems.push(Problem::warning("several-runs", Some(location.to_string()), message));
+    }
     problems
 }
 

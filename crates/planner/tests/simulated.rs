@@ -6,9 +6,30 @@ mod common;
 
 use chksweep_core::OperatorId;
 use chksweep_core::plan::{Place, Rule};
-use chksweep_core::policy::OnUnreadable;
+use chksweep_core::policy::{OnUnreadable, Policy, RetentionRule};
 use chksweep_testkit::world::{location, uuid};
 use common::{Planned, World};
+
+/// Job directories in which several runs may write at the same time.
+const SEVERAL: [&str; 4] = [
+    "without-a-job-level",
+    "00000000000000000000000000000000",
+    "00000000123456780000000000000000",
+    "ffffffffdeadbeef0000000000000000",
+];
+
+/// Declares that each job directory is of one job.
+fn one_job(policy: &mut Policy) {
+    policy.rules = vec![RetentionRule {
+        matches: "*".to_owned(),
+        keep_last: policy.keep_last,
+        keep_within: None,
+        savepoint_keep_last: None,
+        savepoint_keep_within: None,
+        expire_jobs_after: None,
+        one_job: true,
+    }];
+}
 
 fn isolating(world: World) -> World {
     world.policy(|policy| policy.unreadable = OnUnreadable::Isolate)
@@ -18,7 +39,7 @@ fn isolating(world: World) -> World {
 /// other, which ran on with the files that only that had named. Then the first one completed another.
 #[test]
 fn where_several_runs_may_write_no_checkpoint_passes_over_what_another_wrote() {
-    for job in ["without-a-job-level", "00000000000000000000000000000000"] {
+    for job in SEVERAL {
         let file = format!("{job}/shared/{}", uuid(3));
         let world = World::new().metadata(&format!("{job}/chk-7/_metadata"), 2, &[]).file(&file, 5);
         assert_eq!(world.rule(&file), Rule::BehindFrontierNotYet, "{job}");
@@ -26,6 +47,48 @@ fn where_several_runs_may_write_no_checkpoint_passes_over_what_another_wrote() {
     let file = format!("$A/shared/{}", uuid(3));
     let one = World::new().metadata("$A/chk-7/_metadata", 2, &[]).file(&file, 5);
     assert_eq!(one.rule(&file), Rule::UnreferencedShared);
+    let file = format!("{}/shared/{}", SEVERAL[1], uuid(3));
+    let declared = World::new()
+        .metadata(&format!("{}/chk-7/_metadata", SEVERAL[1]), 2, &[])
+        .file(&file, 5)
+        .policy(one_job);
+    assert_eq!(declared.rule(&file), Rule::UnreferencedShared);
+}
+
+/// Two clusters ran the same program in one directory. One was suspended for two weeks, and meanwhile the newest
+/// checkpoints of the other stood for its own.
+#[test]
+fn a_checkpoint_that_a_suspended_cluster_will_resume_from_was_retired_for_those_of_its_namesake() {
+    let world = |job: &str| {
+        let read = World::new().file("read", 80).accessed("read", 40);
+        (1..=5_u32).fold(read, |world, n| {
+            let file = format!("{job}/shared/{}", uuid(n));
+            let days = u64::from(20 - 3 * n);
+            world.file(&file, days).accessed(&file, 60).metadata(
+                &format!("{job}/chk-{n}/_metadata"),
+                days,
+                &[&file],
+            )
+        })
+    };
+    let keep_last = |count: u32| move |policy: &mut Policy| policy.keep_last = Some(count);
+    let retired = |world: &World| world.swept().iter().filter(|path| path.ends_with("/_metadata")).count();
+    let warned = |world: &World| {
+        world.plan().summary.problems.iter().filter(|problem| problem.code == "several-runs").count()
+    };
+    for job in SEVERAL {
+        let kept = world(job).policy(keep_last(3));
+        assert_eq!((retired(&kept), warned(&kept)), (0, 1), "{job}");
+        let few = world(job).policy(keep_last(5));
+        assert_eq!((retired(&few), warned(&few)), (0, 0), "{job}: nothing is held back");
+        let declared = world(job).policy(keep_last(3)).policy(one_job);
+        assert_eq!((retired(&declared), warned(&declared)), (2, 0), "{job}");
+        // Without high availability no two clusters have one id, and without a job level any two jobs may meet.
+        let expected = if job == SEVERAL[0] { (0, 1) } else { (2, 0) };
+        let alone = world(job).policy(keep_last(3)).policy(|policy| policy.no_ha = true);
+        assert_eq!((retired(&alone), warned(&alone)), expected, "{job}");
+    }
+    assert_eq!(retired(&world("$A").policy(keep_last(3))), 2);
 }
 
 /// The first listing of an empty `chk-N` was whole, and the second one, for metadata, broke.

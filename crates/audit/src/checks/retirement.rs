@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use chksweep_core::plan::{MetadataFile, Rule};
-use chksweep_core::{Content, DirectoryId, Kind, Location};
+use chksweep_core::{Content, DirectoryId, JobId, Kind, Location};
 
 use super::{Evidence, refuse_by_directory};
-use crate::jobs::{is_within, telling_digits};
+use crate::jobs::{is_within, telling_digits, tells_run};
 use crate::report::Report;
 use crate::retention::{Retention, candidates};
 use crate::snapshots::{Snapshot, Target, follow, is_same_lineage, is_swept, resolves};
@@ -47,6 +47,10 @@ fn against_retired_checkpoint(
     }
     let id = view.area(swept.directory).job.and_then(|at| evidence.jobs.get(at)?.id);
     let retentions = candidates(view.input.policy, location, id, None);
+    // In a directory that many clusters share, the newest of the one is no use to the other, which may be suspended.
+    let is_one_run = view.location(swept.directory).parent().is_some_and(|job| {
+        tells_run(&job) || (view.input.policy.no_ha && JobId::parse(job.name()).is_some())
+    });
     let keeps = |retention: &Retention| {
         retention.keep_last.map(|count| usize::try_from(count.max(1)).unwrap_or(usize::MAX))
     };
@@ -61,7 +65,8 @@ fn against_retired_checkpoint(
         let Some(keep_last) = keeps(retention) else { return false };
         let young = retention.keep_within.is_some_and(|age| is_within(view, file.modified, age));
         // One that misses files is no use once a whole one is newer.
-        !young && newer.whole >= if dangles { 1 } else { keep_last }
+        let enough = if dangles { 1 } else { keep_last };
+        !young && newer.whole >= enough && (is_one_run || retention.one_run)
     });
     (!allowed).then_some("no retention that may hold for it retires it")
 }

@@ -45,6 +45,52 @@ fn as_many_stay_as_the_policy_says() {
     world.sweep(&metadata(4), Rule::RetiredCheckpoint).refused(&["retired-checkpoint"]);
 }
 
+/// Where several clusters may run in one directory, nothing stands for the newest of one that is suspended.
+#[test]
+fn where_several_runs_may_write_only_a_declaration_retires() {
+    let world = |job: &str| {
+        let mut world = World::new("/r");
+        world.policy.keep_last = Some(1);
+        for number in 1..=4_u8 {
+            let state = format!("/r/{job}/chk-{number}/{}", uuid(number));
+            let says = Says::at(&format!("/r/{job}/chk-{number}/_metadata"));
+            world.says(says.names(&state).written(days(u64::from(60 - number))));
+        }
+        world.sweep(&format!("/r/{job}/chk-1/_metadata"), Rule::RetiredCheckpoint);
+        world
+    };
+    world(A).passes();
+    let shared = [&"0".repeat(32), "00000000123456780000000000000000", "ffffffffdeadbeef0000000000000000"];
+    for job in shared.into_iter().chain(["flat"]) {
+        world(job).refused(&["retired-checkpoint"]);
+        let mut alone = world(job);
+        alone.policy.no_ha = true;
+        if job == "flat" {
+            alone.refused(&["retired-checkpoint"]);
+        } else {
+            alone.passes();
+        }
+        let mut declared = world(job);
+        declared.policy.rules = vec![one_job(&format!("/r/{job}"))];
+        declared.passes();
+        declared.policy.rules = vec![one_job("/elsewhere/*")];
+        declared.refused(&["retired-checkpoint"]);
+    }
+}
+
+/// Declares that all that matches is of one job.
+pub(crate) fn one_job(matches: &str) -> RetentionRule {
+    RetentionRule {
+        matches: matches.to_owned(),
+        keep_last: Some(1),
+        keep_within: None,
+        savepoint_keep_last: None,
+        savepoint_keep_within: None,
+        expire_jobs_after: None,
+        one_job: true,
+    }
+}
+
 #[test]
 fn without_ha_evidence_two_stay() {
     let mut world = four();

@@ -4,6 +4,7 @@ use chksweep_core::plan::{OwnMove, Rule};
 use chksweep_core::policy::{AcceptedUnreadable, DeadJob};
 use chksweep_core::{Age, JobId, Kind, Timestamp};
 
+use crate::retirement::one_job;
 use crate::world::{A, B, NOW, Says, World, at, days, hours, uuid};
 
 pub(crate) fn job(id: &str) -> JobId {
@@ -43,6 +44,28 @@ fn shared_state_goes_only_behind_the_frontier() {
     let mut world = world_with(Says::at(&metadata).written(days(20)));
     world.refused(&["behind-frontier"]);
     world.seen(&format!("/r/{A}"), days(1)).passes();
+}
+
+/// One run passes over nothing that another wrote to the same directory.
+#[test]
+fn where_several_runs_may_write_only_a_declaration_makes_a_frontier() {
+    let world = |job: &str| {
+        let path = format!("/r/{job}/shared/{}", uuid(1));
+        let mut world = World::new("/r");
+        world.says(Says::at(&format!("/r/{job}/chk-5/_metadata")).written(days(2)));
+        world.file(&path).written(&path, days(10)).sweep(&path, Rule::UnreferencedShared);
+        world
+    };
+    world(A).passes();
+    let shared = [&"0".repeat(32), "00000000123456780000000000000000", "ffffffffdeadbeef0000000000000000"];
+    for job in shared.into_iter().chain(["flat"]) {
+        world(job).refused(&["behind-frontier"]);
+        let mut declared = world(job);
+        declared.policy.rules = vec![one_job("/r/*")];
+        declared.passes();
+        declared.policy.rules = vec![one_job("/elsewhere/*")];
+        declared.refused(&["behind-frontier"]);
+    }
 }
 
 #[test]

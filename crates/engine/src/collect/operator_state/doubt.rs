@@ -79,7 +79,7 @@ impl<'e> Doubt<'e> {
         }
         let mut all = BTreeSet::new();
         for job in self.files.keys() {
-            let id = JobId::parse(job.name()).filter(|id| !id.is_zero())?;
+            let id = JobId::parse(job.name()).filter(|id| !id.may_be_shared())?;
             all.extend(known.get(&id)?);
         }
         Some(all)
