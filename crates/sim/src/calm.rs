@@ -41,11 +41,11 @@ impl History {
         let savepoint = hub.world.model.there().any(|(_, snapshot)| snapshot.savepoint);
         let undead = !self.settings.reference_roots.is_empty()
             || !setting.subdirectories
-            || setting.fixed_id
+            || setting.fixed_id.is_some()
             || savepoint;
         // What a cluster with the same job id calls a directory of file merging keeps ours of that name, where its own is
         // gone or lies under a reference root, which is not listed.
-        let has_namesakes = setting.fixed_id && setting.checkpoint_roots.len() > 1;
+        let has_namesakes = setting.fixed_id.is_some() && setting.checkpoint_roots.len() > 1;
         // Running state waits for the death of its job and of all who use it. A job none of whose own directories
         // is swept is never proved dead, nor is one without a directory or an id of its own, nor the job of a
         // savepoint. Once an empty `shared` is gone, a log that could not be moved with it is nobody's, and a `chk-N`

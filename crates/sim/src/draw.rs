@@ -15,18 +15,30 @@ pub(crate) fn setting(dice: &mut Dice) -> Setting {
     let two_clusters = dice.one_in(2);
     let [one, other] = CLUSTERS.map(str::to_owned);
     let checkpoint_roots = if two_clusters { vec![one, other] } else { vec![one] };
+    let fixed_id = dice.one_in(6).then(|| fixed_id(dice));
+    let highly_available = dice.one_in(2);
     Setting {
         checkpoint_roots,
         savepoint_root: if dice.one_in(2) { "/f/sp".to_owned() } else { "/f/cp".to_owned() },
         changelog_root: dice.one_in(3).then(|| "/f/log".to_owned()),
         subdirectories: !dice.one_in(8),
-        fixed_id: dice.one_in(6),
-        high_availability: dice.one_in(2),
+        high_availability: fixed_id.is_some() || highly_available,
+        fixed_id,
         metadata_in_place: dice.one_in(6),
         fixed_relative_names: dice.one_in(2),
         reuses_uploads: dice.one_in(2),
         access_times: !dice.one_in(5),
         timeout: Age::hours(10),
+    }
+}
+
+/// The id of every application cluster with high availability: up to Flink 1.15 that of all, later that of one name.
+fn fixed_id(dice: &mut Dice) -> String {
+    let hash = dice.next() as u32;
+    match dice.below(3) {
+        0 => "0".repeat(32),
+        1 => format!("00000000{:08x}{:016x}", hash & 0x7fff_ffff, 0),
+        _ => format!("ffffffff{:08x}{:016x}", hash | 0x8000_0000, 0),
     }
 }
 

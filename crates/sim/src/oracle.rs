@@ -121,6 +121,10 @@ impl Watch {
             if self.has_begun_from(at, world) {
                 self.begun.insert(at);
             }
+            if world.is_newest_of_its_job(at) && world.model.is_whole(snapshot) {
+                self.violations
+                    .push(format!("{path} was retired although a job goes on from it, now or one day"));
+            }
             if let Err(why) = self.may_retire(snapshot, world) {
                 self.violations.push(format!("{path} was retired although {why}"));
             }

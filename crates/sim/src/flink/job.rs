@@ -115,7 +115,7 @@ impl World {
         let own = job.base.iter().chain(&job.unnamed).chain(pending).map(|file| &file.path);
         // Of several jobs that run in one directory, against all advice, one takes the other's `chk-N` away; what
         // lay there is nobody's then.
-        let crowded = !self.setting.subdirectories || self.setting.fixed_id;
+        let crowded = !self.setting.subdirectories || self.setting.fixed_id.is_some();
         let is_spoilt = move |path: &&String| crowded && path.contains("/chk-");
         Box::new(own.filter(|path| self.model.files.contains_key(*path)).filter(move |path| !is_spoilt(path)))
     }

@@ -37,8 +37,8 @@ pub(crate) struct Setting {
     pub(crate) changelog_root: Option<String>,
     /// Whether each job has a directory of its own.
     pub(crate) subdirectories: bool,
-    /// Whether jobs use one id again and again.
-    pub(crate) fixed_id: bool,
+    /// The one id that all jobs use.
+    pub(crate) fixed_id: Option<String>,
     /// Whether jobs are highly available: suspended instead of lost.
     pub(crate) high_availability: bool,
     /// Whether `_metadata` is written in place, as old releases do.
@@ -182,6 +182,14 @@ impl World {
     /// Returns whether a running job needs this snapshot to begin again.
     pub(crate) fn is_in_use(&self, snapshot: usize) -> bool {
         self.jobs.iter().any(|job| !job.is_ended() && job.fresh && job.restored == Some(snapshot))
+    }
+
+    /// Returns whether a snapshot is the newest of a job that has not ended, in that job's own directory: what it goes on
+    /// from, whenever that is.
+    pub(crate) fn is_newest_of_its_job(&self, snapshot: usize) -> bool {
+        let path = &self.model.snapshots[snapshot].path;
+        let own = |job: &Job| path.strip_prefix(&job.dir).is_some_and(|rest| rest.starts_with("/chk-"));
+        self.jobs.iter().any(|job| !job.is_ended() && job.retained.back() == Some(&snapshot) && own(job))
     }
 
     /// Returns whether any file of a snapshot was read since then, as HDFS remembers it.

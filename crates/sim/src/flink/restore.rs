@@ -74,7 +74,7 @@ impl World {
     }
 
     fn start(&mut self, from: Option<(usize, Claim)>) {
-        let id = if self.setting.fixed_id { "0".repeat(32) } else { self.dice.job_id() };
+        let id = self.setting.fixed_id.clone().unwrap_or_else(|| self.dice.job_id());
         let roots = self.setting.checkpoint_roots.clone();
         let Some(root) = self.dice.pick(&roots).cloned() else { return };
         let dir = self.directory_of(&root, &id);
