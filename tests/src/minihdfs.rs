@@ -62,6 +62,12 @@ impl Options {
         self.option(&["--trash-interval", &minutes.to_string()])
     }
 
+    /// With a key in a file, so that there can be encryption zones.
+    #[must_use]
+    pub fn encryption(self) -> Options {
+        self.option(&["--encryption"])
+    }
+
     /// A name quota from the start.
     #[must_use]
     pub fn quota(self, path: &str, names: u64) -> Options {

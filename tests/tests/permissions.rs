@@ -1,5 +1,5 @@
-//! Rights on a real NameNode: who may not delete, who may not read, whose `.chksweep` it is; and what a snapshot and a
-//! trash hold.
+//! Rights on a real NameNode: who may not delete, who may not read, whose `.chksweep` it is; what a snapshot and a trash
+//! hold; and what cannot leave an encryption zone.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,7 +22,11 @@ struct Shared {
 
 impl Shared {
     fn start() -> Result<Shared> {
-        let hdfs = MiniHdfs::start(&Options::new())?;
+        Shared::with(&Options::new())
+    }
+
+    fn with(options: &Options) -> Result<Shared> {
+        let hdfs = MiniHdfs::start(options)?;
         let chksweep = Chksweep::new(Some(&hdfs))?;
         Ok(Shared { hdfs, chksweep })
     }
@@ -204,5 +208,35 @@ fn a_snapshot_and_a_trash_are_told_and_left_alone() -> Result<()> {
     ensure!(!shared.files("/r")?.iter().any(|path| path.ends_with(LEFT)));
     let held = shared.files(&format!("/r/.snapshot/s1/{JOB}"))?;
     ensure!(held.iter().any(|path| path.ends_with(LEFT)), "the snapshot holds it");
+    Ok(())
+}
+
+#[test]
+fn nothing_leaves_an_encryption_zone_or_is_read_in_one() -> Result<()> {
+    let shared = Shared::with(&Options::new().encryption())?;
+    // One where only garbage lies: it cannot be moved out, and is not copied.
+    shared.hdfs.command_words(&["mkdir", &format!("/r/{JOB}/shared"), "777"])?;
+    shared.hdfs.command_words(&["zone", &format!("/r/{JOB}/shared")])?;
+    shared.put("/r")?;
+    let output = shared.sweep_as("flink", "/r")?;
+    assert_exit(&output, 6, &[LEFT, "encryption zone"]);
+    ensure!(!shared.is_swept("/r")?);
+
+    // One where everything lies: what the metadata says is not known, and nothing can be kept there.
+    shared.hdfs.command("mkdir /zone 777")?;
+    shared.hdfs.command("zone /zone")?;
+    shared.put("/zone/r")?;
+    let before = shared.files("/zone/r")?;
+    let root = shared.hdfs.location("/zone/r");
+    let words = ["plan", "--dead-job", JOB, &root];
+    assert_exit(
+        &shared.run_as("flink", &words)?,
+        4,
+        &[&format!("{JOB}/chk-1/_metadata"), "encryption zone", "asks no KMS"],
+    );
+    for _ in 0..2 {
+        assert_exit(&shared.sweep_as("flink", "/zone/r")?, 1, &["encryption zone"]);
+    }
+    assert_eq!(shared.files("/zone/r")?, before);
     Ok(())
 }

@@ -126,6 +126,9 @@ fn message_of(error: &HdfsError) -> String {
             let short = message.split('[').next().unwrap_or(message).trim_end_matches([':', ' ']);
             format!("no DataNode gave or took the data: {short}")
         }
+        HdfsError::UnsupportedFeature(message) if message.contains("encryption zone") => {
+            "it lies in an encryption zone, and chksweep asks no KMS for keys: it neither reads nor writes there".to_owned()
+        }
         HdfsError::IOError(error) => error.to_string(),
         HdfsError::GSSAPIError(_, _, message) => format!("GSSAPI: {message}"),
         HdfsError::ChecksumError

@@ -4,9 +4,11 @@ import java.io.File;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.security.GeneralSecurityException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.crypto.key.KeyProvider;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.permission.FsPermission;
@@ -90,6 +92,9 @@ final class Cluster {
     conf.set("dfs.namenode.handler.count", options.get("handlers", "10"));
     client.put("dfs.permissions.enabled", Boolean.toString(!options.has("no-permissions")));
     client.put("fs.trash.interval", options.get("trash-interval", "0"));
+    if (options.has("encryption")) {
+      client.put("hadoop.security.key.provider.path", "jceks://file" + new File(dir, "keys.jceks"));
+    }
     client.putAll(options.properties);
     client.forEach(conf::set);
     return conf;
@@ -183,6 +188,15 @@ final class Cluster {
   void setQuota(String path, long names, long bytes) throws IOException {
     nameNode().mkdirs(path, new FsPermission((short) 0777), true);
     nameNode().setQuota(path, names, bytes, null);
+  }
+
+  void makeEncryptionZone(String path) throws IOException, GeneralSecurityException {
+    KeyProvider provider = namesystem().getProvider();
+    if (!provider.getKeys().contains("key")) {
+      provider.createKey("key", KeyProvider.options(server));
+      provider.flush();
+    }
+    fileSystem().createEncryptionZone(new Path(path), "key");
   }
 
   String owner() throws IOException {

@@ -60,6 +60,7 @@ final class Commands {
       case "chmod" -> cluster.nameNode().setPermission(c.word(1), permission(c.word(2)));
       case "chown" -> cluster.nameNode().setOwner(c.word(1), c.word(2), c.word(3, null));
       case "save" -> Namespace.save(cluster.namesystem());
+      case "zone" -> cluster.makeEncryptionZone(c.word(1));
       case "token" -> {
         return token(c.word(1), c.word(2));
       }

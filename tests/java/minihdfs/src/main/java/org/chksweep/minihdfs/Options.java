@@ -25,6 +25,7 @@ final class Options {
         --router-port PORT
         --trash-interval MIN    default 0: no trash
         --no-permissions
+        --encryption            a key in a file: there can be encryption zones, and needs no KMS
         --quota PATH=NAMES      a name quota from the start
         --handlers N            NameNode RPC handlers (default 10)
         --owner USER            owner of what mkfiles and mkflink make
@@ -43,6 +44,7 @@ final class Options {
         freeze MS                         holds the namesystem lock: a NameNode that answers nothing
         quota PATH NAMES [BYTES]
         allow-snapshot PATH | snapshot PATH NAME
+        zone PATH                         makes an empty directory an encryption zone
         mkdir PATH [OCTAL] | chmod PATH OCTAL | chown PATH USER [GROUP]
         rm PATH | mv FROM TO              recursive, past the trash
         put LOCALDIR PATH | get PATH LOCALDIR   recursive copies that keep modification times
@@ -57,7 +59,8 @@ final class Options {
         token USER FILE                   a delegation token for USER in a token storage file
       """;
 
-  private static final Set<String> FLAGS = Set.of("ha", "kerberos", "router", "no-permissions", "keep", "help");
+  private static final Set<String> FLAGS = Set.of("ha", "kerberos", "router", "no-permissions", "keep", "help",
+      "encryption");
   private static final Set<String> VALUES = Set.of("dir", "conf-dir", "namenode-port", "datanodes", "nameservice",
       "users", "ticket-lifetime-ms", "rpc-protection", "router-port", "trash-interval", "quota", "handlers", "owner",
       "attach");
