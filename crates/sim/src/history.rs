@@ -11,7 +11,7 @@ use crate::draw::{self, setting, settings};
 use crate::flink::World;
 use crate::namenode::{Counts, Death, NameNode, Weather};
 use crate::oracle::{Watch, files_of};
-use crate::records;
+use crate::records::Ledger;
 use crate::sweeper::{End, Process, Settings, Wish};
 use crate::trace::Trace;
 
@@ -78,7 +78,8 @@ impl History {
         let mut trace = Trace::new(traced);
         trace.say(memory.now(), || format!("{setting:?}\n{settings:?}"));
         let world = World::new(memory, setting, Dice::new(dice.next()), trace);
-        let namenode = NameNode::new(world, watch, Dice::new(dice.next()));
+        let namenode =
+            NameNode::new(world, watch, Ledger::new(settings.roots.clone()), Dice::new(dice.next()));
         Self { namenode, settings, regime, dice, runs: 0, planned: None }
     }
 
@@ -97,6 +98,8 @@ impl History {
         }
         if self.regime != Regime::Frantic && self.dice.one_in(10) {
             self.calm_end().await;
+        } else if self.settings.mode == Mode::Quarantine && self.dice.one_in(4) {
+            self.undo_end().await;
         }
         self.end()
     }
@@ -138,7 +141,7 @@ impl History {
             }
             6 | 7 => {
                 let selection = self.selection();
-                self.one(Wish::Restore(selection)).await;
+                self.one(Wish::Restore(selection, None)).await;
             }
             8 => {
                 let selection = self.selection();
@@ -252,7 +255,7 @@ impl History {
             }
         }
         hub.watch.check(&hub.world, false);
-        let lies = records::lies(&hub.world);
+        let lies = hub.ledger.lies(&hub.world);
         hub.watch.violations.extend(lies);
     }
 

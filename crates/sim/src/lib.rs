@@ -6,7 +6,8 @@
 //!   before or after they take effect, hang, or take effect late;
 //! - `sweeper`: chksweep itself, the very steps of the command line, killed at any call, paused, resumed, twice at once;
 //! - `oracle`: what must hold after every step;
-//! - `draw`, `history`, `calm`: one random history: what holds all through it, what happens, and its calm end.
+//! - `draw`, `history`, `calm`, `undo`: one random history: what holds all through it, what happens, and its calm end, or
+//!   the one in which all is undone.
 //!
 //! There is one clock, tokio's, stopped: it goes on only while everything waits, so a day costs nothing and nothing
 //! depends on how fast the machine is.
@@ -35,6 +36,7 @@ mod oracle;
 mod records;
 mod sweeper;
 mod trace;
+mod undo;
 
 pub use history::{Outcome, Regime, play};
 pub use namenode::Counts;

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use crate::dice::Dice;
 use crate::flink::World;
 use crate::oracle::Watch;
+use crate::records::Ledger;
 
 /// How many of each there were.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub struct Counts {
     pub retired: u64,
     /// Calm ends in which all garbage went.
     pub calm_ends: u64,
+    /// Retired checkpoints and savepoints that were brought back whole.
+    pub undone: u64,
 }
 
 impl Counts {
@@ -66,6 +69,7 @@ impl Counts {
         self.purged += other.purged;
         self.retired += other.retired;
         self.calm_ends += other.calm_ends;
+        self.undone += other.undone;
         for (fault, count) in &other.faults {
             *self.faults.entry(fault).or_default() += count;
         }
@@ -97,6 +101,7 @@ impl Weather {
 pub(crate) struct Hub {
     pub(crate) world: World,
     pub(crate) watch: Watch,
+    pub(crate) ledger: Ledger,
     pub(crate) counts: Counts,
     pub(crate) weather: Weather,
     dice: Dice,
@@ -149,11 +154,12 @@ impl Fate {
 }
 
 impl NameNode {
-    pub(crate) fn new(world: World, watch: Watch, dice: Dice) -> Self {
+    pub(crate) fn new(world: World, watch: Watch, ledger: Ledger, dice: Dice) -> Self {
         let epoch = world.memory.now();
         let hub = Hub {
             world,
             watch,
+            ledger,
             counts: Counts::default(),
             weather: Weather::FAIR,
             dice,
@@ -283,12 +289,14 @@ pub(crate) struct Client {
     namenode: NameNode,
     memory: MemoryStore,
     death: Death,
+    /// Whose it is.
+    run: String,
 }
 
 impl Client {
-    pub(crate) fn new(namenode: &NameNode, death: Death) -> Self {
+    pub(crate) fn new(namenode: &NameNode, death: Death, run: String) -> Self {
         let memory = namenode.hub().world.memory.clone();
-        Self { namenode: namenode.clone(), memory, death }
+        Self { namenode: namenode.clone(), memory, death, run }
     }
 
     /// Lets the world go on for as long as the call takes, and returns what becomes of the call.
@@ -370,12 +378,12 @@ impl Client {
         work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
         happened: fn(&T) -> bool,
     ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
-        let (namenode, path, to) = (self.namenode.clone(), path.clone(), to.cloned());
+        let (namenode, run, path, to) = (self.namenode.clone(), self.run.clone(), path.clone(), to.cloned());
         async move {
             let before = namenode.hub().begin_change(call, &path);
             let done = work.await;
             if done.as_ref().is_ok_and(happened) {
-                namenode.hub().end_change(call, &path, to.as_ref(), before);
+                namenode.hub().end_change(call, &path, to.as_ref(), before, &run);
             }
             done
         }
@@ -393,13 +401,17 @@ impl Hub {
         path: &Location,
         to: Option<&Location>,
         before: crate::oracle::Before,
+        run: &str,
     ) {
-        let Self { watch, world, counts, .. } = self;
+        let Self { watch, ledger, world, counts, .. } = self;
         if !is_housekeeping(path) {
             world.trace.say(world.memory.now(), || match to {
                 Some(to) => format!("   {call:?} {path} to {to}"),
                 None => format!("   {call:?} {path}"),
             });
+        }
+        if !is_housekeeping(path) {
+            ledger.saw(run, call, path, world);
         }
         watch.after(call, path, to, before, world, counts);
     }
@@ -475,6 +487,7 @@ impl MutateStore for Client {
     async fn remove_directory(&self, path: &Location) -> Result<bool, StoreError> {
         let at = path.clone();
         let work = detached!(self, |store| store.remove_directory(&at));
+        let work = self.watched(Call::RemoveDirectory, path, None, work, |gone| *gone);
         self.change(Operation::Delete, path, work).await
     }
 

@@ -8,6 +8,7 @@
 //! 4. Nothing that somebody needs is ever purged or deleted, and nothing that is pinned is touched.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chksweep_core::Location;
 use chksweep_core::policy::Policy;
@@ -40,8 +41,8 @@ pub(crate) struct Watch {
     pub(crate) displaced: BTreeMap<String, i64>,
     /// Snapshots that were retired although a running job had just begun from them.
     pub(crate) begun: BTreeSet<usize>,
-    /// Files that chksweep took away for good.
-    pub(crate) removed: BTreeSet<String>,
+    /// What chksweep took away for good: where it belonged, and its bytes.
+    pub(crate) removed: BTreeMap<String, Arc<[u8]>>,
 }
 
 fn text(path: &Location) -> String {
@@ -99,7 +100,12 @@ impl Watch {
                     counts.swept += 1;
                     self.moved(&place, world, counts);
                 }
-                (true, Call::Rename) if !into_quarantine => self.came_back(&place, world),
+                (true, Call::Rename) if !into_quarantine => {
+                    let below = at.strip_prefix(&text(path)).unwrap_or_default();
+                    if to.is_some_and(|to| format!("{}{below}", text(to)) == place) {
+                        self.came_back(&place, world);
+                    }
+                }
                 (_, Call::Rename) => {}
                 (false, _) if !at.contains("/.chksweep/") => {
                     counts.swept += 1;
@@ -161,7 +167,7 @@ impl Watch {
         if let Some(at) = retired {
             self.check_pins(path, "purged");
             world.model.snapshots[at].gone = true;
-            self.removed.insert(path.to_owned());
+            self.remove(path, world);
             return;
         }
         self.taken_for_good(path, world, "purged");
@@ -174,10 +180,15 @@ impl Watch {
 
     fn taken_for_good(&mut self, path: &str, world: &World, how: &str) {
         self.check_pins(path, how);
-        self.removed.insert(path.to_owned());
+        self.remove(path, world);
         if let Some(why) = who_needs(path, world) {
             self.violations.push(format!("LOST: {path} was {how}: {why}"));
         }
+    }
+
+    fn remove(&mut self, path: &str, world: &World) {
+        let bytes = world.model.files.get(path).cloned();
+        self.removed.extend(bytes.map(|bytes| (path.to_owned(), bytes)));
     }
 
     /// Whether a running job has begun from a snapshot and completed nothing since, and left a trace of that. One of
@@ -228,13 +239,18 @@ impl Watch {
     /// Looks at everything.
     pub(crate) fn check(&mut self, world: &World, may_be_displaced: bool) {
         let real = files_of(world);
-        let quarantined: BTreeSet<String> = real.iter().filter_map(|path| original(path)).collect();
-        let in_place = |path: &str| {
-            let bytes = world.model.files.get(path);
-            bytes.is_some_and(|b| world.memory.contents(path).is_some_and(|real| real.as_ref() == b.as_ref()))
+        let holds = |place: &str, bytes: &[u8]| {
+            world.memory.contents(place).is_some_and(|real| real.as_ref() == bytes)
         };
-        for path in world.model.files.keys() {
-            if !real.contains(path) && !quarantined.contains(path) && !self.removed.contains(path) {
+        let set_aside = real.iter().filter_map(|path| Some((path, original(path)?)));
+        let is_it = |(path, was): &(&String, String)| {
+            world.model.files.get(was).is_some_and(|bytes| holds(path, bytes.as_ref()))
+        };
+        let quarantined: BTreeSet<String> = set_aside.filter(is_it).map(|(_, was)| was).collect();
+        let in_place =
+            |path: &str| world.model.files.get(path).is_some_and(|bytes| holds(path, bytes.as_ref()));
+        for (path, bytes) in &world.model.files {
+            if !in_place(path) && !quarantined.contains(path) && self.removed.get(path) != Some(bytes) {
                 self.violations.push(format!("{path} is lost between two places"));
             }
         }

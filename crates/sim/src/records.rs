@@ -1,19 +1,81 @@
-//! Whether the record of each run tells the truth: read as plain JSON, with none of chksweep's code.
+//! Whether the record of each run tells the truth: read as plain JSON, with none of chksweep's code, and held against
+//! every change that was seen to happen.
+//!
+//! 1. What a run changes it has announced, in its record under every root, before it does it.
+//! 2. What it says was done, was done by it; what it says was not, was not. Of what it cannot tell it says so.
+//! 3. Once it has ended, it has told the outcome of each change.
+//! 4. What lies in a quarantine, the record of its run tells of, and what is told to be gone is gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use chksweep_core::Location;
+use chksweep_store::Call;
+
 use crate::flink::World;
 use crate::oracle::files_of;
 
-/// Returns what is wrong with the records.
-pub(crate) fn lies(world: &World) -> Vec<String> {
+/// What each run was seen to change.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    /// Where records lie.
+    roots: Vec<String>,
+    changed: BTreeMap<String, BTreeSet<String>>,
+    lies: Vec<String>,
+}
+
+impl Ledger {
+    pub(crate) fn new(roots: Vec<String>) -> Self {
+        Self { roots, changed: BTreeMap::new(), lies: Vec::new() }
+    }
+
+    /// Notes a change, which must have been announced. Of its own directories a run says nothing.
+    pub(crate) fn saw(&mut self, run: &str, call: Call, path: &Location, world: &World) {
+        let path = plain(&path.to_string());
+        if call == Call::RemoveDirectory && path.contains("/.chksweep") {
+            return;
+        }
+        // A directory that was moved too early is put back, if need be by a later run.
+        let moved_before = |record: &String| announces(world, record, &path, "to");
+        let everywhere = self
+            .roots
+            .iter()
+            .all(|root| announces(world, &format!("{root}/.chksweep/runs/{run}.jsonl"), &path, "from"));
+        let is_back = || files_of(world).iter().filter(|path| is_record(path)).any(moved_before);
+        if !everywhere && !is_back() {
+            self.lies.push(format!("{run} changed {path} and had not announced it: {call:?}"));
+        }
+        self.changed.entry(run.to_owned()).or_default().insert(path);
+    }
+
+    /// Returns what is wrong with the records.
+    pub(crate) fn lies(&mut self, world: &World) -> Vec<String> {
+        let mut lies = std::mem::take(&mut self.lies);
+        lies.extend(lies_of(world, &self.changed));
+        lies
+    }
+}
+
+fn is_record(path: &str) -> bool {
+    path.contains("/.chksweep/runs/") && path.ends_with(".jsonl")
+}
+
+/// Whether a record has an intent with this path.
+fn announces(world: &World, record: &str, path: &str, field: &str) -> bool {
+    let Some(bytes) = world.memory.contents(record) else { return false };
+    let wanted = format!("\"{field}\":\"hdfs://ns{path}\"");
+    let text = String::from_utf8_lossy(&bytes);
+    text.lines().any(|line| line.contains("\"record\":\"intent\"") && line.contains(&wanted))
+}
+
+fn lies_of(world: &World, changed: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+    let none = BTreeSet::new();
     let files = files_of(world);
     let mut lies = Vec::new();
     let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for path in files.iter().filter(|path| path.contains("/.chksweep/runs/") && path.ends_with("jsonl")) {
+    for path in files.iter().filter(|path| is_record(path)) {
         let Some(bytes) = world.memory.contents(path) else { continue };
         let lines = match chained(&bytes) {
             Ok(lines) => lines,
@@ -23,8 +85,10 @@ pub(crate) fn lies(world: &World) -> Vec<String> {
             }
         };
         let run = path.rsplit('/').next().unwrap_or_default().trim_end_matches(".jsonl").to_owned();
+        let seen = changed.get(&run).unwrap_or(&none);
+        let wrong = misreported(&lines, world).into_iter().chain(mistaken(&lines, seen));
+        lies.extend(wrong.map(|why| format!("{path}: {why}")));
         told.entry(run).or_default().extend(intended(&lines));
-        lies.extend(misreported(&lines, world).into_iter().map(|why| format!("{path}: {why}")));
     }
     // What lies in a quarantine was announced before it was moved there.
     for path in &files {
@@ -83,6 +147,31 @@ fn field(value: &Value, name: &str) -> Option<String> {
 fn intended(lines: &[Value]) -> Vec<String> {
     let paths = of_kind(lines, "intent").filter_map(|line| line.get("paths").and_then(Value::as_array));
     paths.flatten().filter_map(|path| field(path, "to")).collect()
+}
+
+/// What a run says became of a path must be what was seen of it.
+fn mistaken(lines: &[Value], seen: &BTreeSet<String>) -> Vec<String> {
+    let mut lies = Vec::new();
+    let mut told = BTreeSet::new();
+    for line in of_kind(lines, "operation").chain(of_kind(lines, "rescue")) {
+        let from = field(line, "from").unwrap_or_default();
+        let outcome = field(line, "outcome").unwrap_or_default();
+        match outcome.as_str() {
+            "done" | "put-back" if !seen.contains(&from) => {
+                lies.push(format!("{from} is told as {outcome} and nobody touched it"));
+            }
+            "failed" | "changed" | "not-empty" | "not-started" | "already-gone" if seen.contains(&from) => {
+                lies.push(format!("{from} is told as {outcome} and was taken"));
+            }
+            _ => {}
+        }
+        told.extend([Some(from), field(line, "to")].into_iter().flatten());
+    }
+    if of_kind(lines, "end").next().is_some() {
+        let untold = seen.iter().filter(|path| !told.contains(*path));
+        lies.extend(untold.map(|path| format!("{path} was changed, and no line tells what became of it")));
+    }
+    lies
 }
 
 /// What a record says was done to a file for good must be so: who says purged or deleted, must not find it there.

@@ -57,8 +57,8 @@ pub(crate) enum Wish {
     PlanAll,
     /// `apply FILE`.
     Apply(Vec<Entry>),
-    /// `quarantine restore`.
-    Restore(Selection),
+    /// `quarantine restore`, with `--to`.
+    Restore(Selection, Option<Location>),
     /// `quarantine purge`.
     Purge(Selection),
 }
@@ -135,7 +135,7 @@ impl Process<'_> {
     }
 
     fn stores(&self) -> MutateStores {
-        let client = Client::new(self.namenode, self.death.clone());
+        let client = Client::new(self.namenode, self.death.clone(), self.run_id.clone());
         let store: Arc<dyn MutateStore> = Arc::new(Resilient::new(client).with_sorted_listings());
         let mut stores = MutateStores::default();
         stores.add(&location("/"), store);
@@ -165,7 +165,7 @@ impl Process<'_> {
         let command = match &wish {
             Wish::Run | Wish::Plan | Wish::PlanAll => "run",
             Wish::Apply(_) => "apply",
-            Wish::Restore(_) => "restore",
+            Wish::Restore(..) => "restore",
             Wish::Purge(_) => "purge",
         };
         let session = Session::begin(&around, self.scope(), self.stores(), self.begin(command)).await?;
@@ -203,10 +203,12 @@ impl Process<'_> {
                 }
             },
             Wish::Apply(entries) => (entries, false),
-            Wish::Restore(selection) => {
-                let report = session.restore(around, |_, _| Some(selection), None).await;
+            Wish::Restore(selection, to) => {
+                let report = session.restore(around, |_, _| Some(selection), to).await;
                 session.finish(false).await?;
-                let what = format!("restored {:?}", report?.outcomes);
+                let report = report?;
+                let messages: Vec<&String> = report.restored.iter().flat_map(|one| &one.message).collect();
+                let what = format!("restored {:?} {messages:?}", report.outcomes);
                 return Ok(End::Done { what, planned: None, rescued: 0, held: false });
             }
             Wish::Purge(selection) => {

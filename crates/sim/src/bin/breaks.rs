@@ -140,6 +140,46 @@ const BREAKS: &[Break] = &[
         )],
     ),
     planner(
+        "named-directories-do-not-keep",
+        &[(
+            CLASSIFY,
+            "} else if self.naming.is_directory_named(directory) {",
+            "} else if self.naming.is_directory_named(directory) && self.naming.is_pinned(id) {",
+        )],
+    ),
+    planner(
+        "what-was-set-aside-names-no-more",
+        &[(
+            "crates/planner/src/naming.rs",
+            "|| input.as_of.since(*at) <= input.policy.min_age",
+            "|| input.as_of.since(*at).0 == 1",
+        )],
+    ),
+    planner(
+        "checkpoints-are-given-up-at-any-age",
+        &[(
+            FILES,
+            "abandoned: facts.overtaken_by(world, directory, number).is_some() || world.is_dead(directory),",
+            "abandoned: facts.overtaken_by(world, directory, number).is_none_or(|one| one.listed),",
+        )],
+    ),
+    planner(
+        "savepoints-are-given-up-although-somebody-uses-them",
+        &[(
+            FILES,
+            "if inventory.files_of(directory).any(|(id, _)| world.kept(directory, id).is_some()) {",
+            "if inventory.files_of(directory).all(|(id, _)| world.kept(directory, id).is_some()) {",
+        )],
+    ),
+    planner(
+        "jobs-that-live-expire",
+        &[(
+            RETENTION,
+            "            && self.liveness.is_dead(job)\n            && dead_since",
+            "            && dead_since",
+        )],
+    ),
+    planner(
         "silence-is-not-waited-for",
         &[(LIVENESS, "&& quiescent_at.is_some_and(|at| at < input.as_of)", "&& quiescent_at.is_some()")],
     ),
@@ -297,6 +337,54 @@ const BREAKS: &[Break] = &[
             "crates/engine/src/run.rs",
             "        match self.journal.append(vec![intent]).await {",
             "        drop(intent);\n        match self.journal.append(Vec::new()).await {",
+        )],
+    ),
+    beyond(
+        "deletions-are-not-announced",
+        &[(
+            "crates/engine/src/run.rs",
+            "let paths = steps.iter().map(Step::intent).collect();",
+            "let paths = steps.iter().filter(|step| step.to().is_some()).map(Step::intent).collect();",
+        )],
+    ),
+    beyond(
+        "what-failed-is-recorded-as-done",
+        &[(
+            "crates/engine/src/execute/step.rs",
+            "outcome: fate.outcome,",
+            "outcome: if fate.outcome == Outcome::Failed { Outcome::Done } else { fate.outcome },",
+        )],
+    ),
+    beyond(
+        "what-cannot-be-told-is-recorded-as-failed",
+        &[(
+            "crates/engine/src/execute/step.rs",
+            "outcome: fate.outcome,",
+            "outcome: if fate.outcome == Outcome::Unknown { Outcome::Failed } else { fate.outcome },",
+        )],
+    ),
+    beyond(
+        "undo-brings-no-checkpoint-back",
+        &[(
+            "crates/engine/src/quarantine/restore.rs",
+            "    for id in &metadata {",
+            "    for id in metadata.iter().take(0) {",
+        )],
+    ),
+    beyond(
+        "what-an-earlier-pass-read-is-forgotten",
+        &[(
+            "crates/engine/src/collect/passes.rs",
+            "        self.unlisted.clear();\n        self.seen.clear();",
+            "        self.unlisted.clear();\n        self.read.clear();\n        self.seen.clear();",
+        )],
+    ),
+    beyond(
+        "what-a-pass-missed-is-let-go",
+        &[(
+            "crates/engine/src/collect/passes.rs",
+            "        let missed = passes.pass().await;",
+            "        let missed: Vec<Missed> = Some(passes.pass().await).into_iter().flatten().take(0).collect();",
         )],
     ),
     Break {
