@@ -11,7 +11,10 @@ use chksweep_tests::trial::{self, Bench, Command, DEADLINE, Trial, said};
 use chksweep_tests::{Chksweep, Daemon, Daemons, MiniHdfs, Options, Running, World};
 
 /// How long something is away.
-const AWAY: Duration = Duration::from_secs(2);
+const AWAY: Duration = Duration::from_secs(3);
+
+/// What is waited for an answer: calls are given up while something is away.
+const ANSWERS_WITHIN: &str = "2s";
 
 fn mini() -> Result<MiniHdfs> {
     let options = Options::new().set("dfs.namenode.file.close.num-committed-allowed", "1");
@@ -35,41 +38,70 @@ fn started(trial: &Trial, calls: usize, more: &[&str]) -> Result<Running> {
     Ok(running)
 }
 
+/// One outage: when in a command, by tenths of its calls.
+struct Outage {
+    daemon: Daemon,
+    /// Whether the process dies and starts again, rather than standing still.
+    killed: bool,
+    command: Command,
+    tenth: usize,
+}
+
+fn outages() -> Vec<Outage> {
+    let mut outages = Vec::new();
+    for daemon in [Daemon::NameNode, Daemon::DataNode] {
+        for killed in [true, false] {
+            for command in Command::ALL {
+                let tenths: &[usize] = if trial::is_soak() {
+                    &[1, 2, 3, 4, 5, 6, 7, 8, 9]
+                } else if command == Command::Run {
+                    &[5]
+                } else if daemon == Daemon::NameNode && killed {
+                    &[7]
+                } else {
+                    &[]
+                };
+                outages.extend(tenths.iter().map(|tenth| Outage { daemon, killed, command, tenth: *tenth }));
+            }
+        }
+    }
+    outages
+}
+
 #[test]
 fn a_namenode_or_datanode_that_goes_away_in_a_run_is_waited_for_and_nothing_is_lost() -> Result<()> {
     let daemons = Daemons::start()?;
     let bench = Bench { hdfs: daemons.client(), port: daemons.port() };
-    let (calls, _) = bench.count(1000, Command::Run)?;
-    let mut number = 0;
-    for daemon in [Daemon::NameNode, Daemon::DataNode] {
-        for killed in [true, false] {
-            // Before the first change of a job's files, and after it.
-            let shares: &[usize] = if trial::is_soak() { &[1, 2, 3, 4, 5, 6, 7, 8, 9] } else { &[5] };
-            for share in shares {
-                number += 1;
-                let trial = bench.prepare(number, Command::Run)?;
-                let running = started(&trial, calls * share / 10, &["--call-timeout", "5s"])?;
-                if killed {
-                    daemons.kill(daemon)?;
-                    thread::sleep(AWAY);
-                    daemons.launch(daemon)?;
-                    daemons.await_names()?;
-                    daemons.await_data()?;
-                } else {
-                    daemons.signal(daemon, "STOP")?;
-                    thread::sleep(AWAY);
-                    daemons.signal(daemon, "CONT")?;
-                }
-                let output = running.output(DEADLINE)?;
-                let about =
-                    || format!("{daemon:?} killed: {killed}, {share}: {} {}", output.status, said(&output));
-                bench.check(&trial).with_context(about)?;
-                trial::check_honest(&output).with_context(about)?;
-                bench.finish(&trial).with_context(about)?;
-            }
-        }
+    let mut counted = Vec::new();
+    for (number, command) in (1000..).zip(Command::ALL) {
+        counted.push(bench.count(number, command)?.0);
     }
-    println!("count: outages of a NameNode or DataNode process: {number}");
+    let outages = outages();
+    for (number, Outage { daemon, killed, command, tenth }) in outages.iter().enumerate() {
+        let calls = Command::ALL.iter().zip(&counted).find(|(one, _)| *one == command).map_or(0, |(_, n)| *n);
+        let trial = bench.prepare(number, *command)?;
+        let running = started(&trial, calls * tenth / 10, &["--call-timeout", ANSWERS_WITHIN])?;
+        if *killed {
+            daemons.kill(*daemon)?;
+            thread::sleep(AWAY);
+            daemons.launch(*daemon)?;
+            daemons.await_names()?;
+            daemons.await_data()?;
+        } else {
+            daemons.signal(*daemon, "STOP")?;
+            thread::sleep(AWAY);
+            daemons.signal(*daemon, "CONT")?;
+        }
+        let output = running.output(DEADLINE)?;
+        let about = || {
+            let what = if *killed { "killed" } else { "stopped" };
+            format!("{daemon:?} {what} in {command:?}, {tenth}: {} {}", output.status, said(&output))
+        };
+        bench.check(&trial).with_context(about)?;
+        trial::check_honest(&output).with_context(about)?;
+        bench.finish(&trial).with_context(about)?;
+    }
+    println!("count: outages of a NameNode or DataNode process: {}", outages.len());
     Ok(())
 }
 
