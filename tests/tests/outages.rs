@@ -2,13 +2,15 @@
 //! one of two NameNodes, the right to write (safe mode, a quota), the space on the local disk. Nothing is lost, what
 //! happened is said with a documented code, everything ends, and the next run finishes the work.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::process::Command as Process;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use chksweep_tests::trial::{self, Bench, Command, DEADLINE, Trial, said};
-use chksweep_tests::{Chksweep, Daemon, Daemons, MiniHdfs, Options, Running, World};
+use chksweep_tests::{Chksweep, Daemon, Daemons, Fault, MiniHdfs, Options, Proxy, Running, World};
 
 /// How long something is away.
 const AWAY: Duration = Duration::from_secs(3);
@@ -105,41 +107,92 @@ fn a_namenode_or_datanode_that_goes_away_in_a_run_is_waited_for_and_nothing_is_l
     Ok(())
 }
 
+/// Two NameNodes, with a proxy before each.
+struct Pair {
+    hdfs: MiniHdfs,
+    chksweep: Chksweep,
+    proxies: [Proxy; 2],
+}
+
+impl Pair {
+    fn start() -> Result<Pair> {
+        let options = Options::new().ha().set("dfs.namenode.file.close.num-committed-allowed", "1");
+        let hdfs = MiniHdfs::start(&options.set("dfs.namenode.accesstime.precision", "0"))?;
+        let site = fs::read_to_string(hdfs.conf_dir().join("hdfs-site.xml"))?;
+        let proxy = |name: &str| -> Result<Proxy> {
+            let key = format!("<name>dfs.namenode.rpc-address.minins.{name}</name><value>localhost:");
+            let rest = site.split_once(&key).context("no such address")?.1;
+            Proxy::start(rest.split_once('<').context("no end")?.0.parse()?)
+        };
+        Ok(Pair { chksweep: Chksweep::new(Some(&hdfs))?, proxies: [proxy("nn1")?, proxy("nn2")?], hdfs })
+    }
+
+    /// A tree, of which all may go that nothing names.
+    fn put(&self, number: usize) -> Result<World> {
+        let world = World::put(&self.hdfs, "hdfs://ns", &format!("/w{number}"))?;
+        thread::sleep(Duration::from_millis(1100));
+        Ok(world)
+    }
+
+    fn run(&self, world: &World) -> Result<Running> {
+        let mut words = Command::Run.words(world);
+        words.extend(["--break-lock", "any"].map(ToOwned::to_owned));
+        let mut service = vec!["dfs.nameservices=ns".to_owned(), "dfs.ha.namenodes.ns=nn1,nn2".to_owned()];
+        for (name, proxy) in ["nn1", "nn2"].iter().zip(&self.proxies) {
+            service.push(format!("dfs.namenode.rpc-address.ns.{name}=127.0.0.1:{}", proxy.port()));
+        }
+        words.extend(service.into_iter().flat_map(|one| ["-D".to_owned(), one]));
+        self.chksweep.start(&words)
+    }
+}
+
+/// A call reaches the NameNode that was active only when the other one is.
 #[test]
 fn a_failover_in_any_phase_of_a_run_loses_nothing() -> Result<()> {
-    let options = Options::new().ha().set("dfs.namenode.file.close.num-committed-allowed", "1");
-    let hdfs = MiniHdfs::start(&options.set("dfs.namenode.accesstime.precision", "0"))?;
-    let chksweep = Chksweep::new(Some(&hdfs))?;
-    let run = |world: &World| -> Result<Running> {
-        let mut words = Command::Run.words(world);
-        words.extend(["--break-lock".to_owned(), "any".to_owned()]);
-        chksweep.start(&words)
-    };
-    let mut took = Duration::ZERO;
-    for tenth in [0, 1, 3, 5, 7, 9] {
-        let world = World::put(&hdfs, hdfs.url(), &format!("/w{tenth}"))?;
-        thread::sleep(Duration::from_millis(1100));
-        let started = std::time::Instant::now();
-        let running = run(&world)?;
-        if tenth > 0 {
-            thread::sleep(took * tenth / 10);
-            hdfs.command("failover 500")?;
+    let pair = Pair::start()?;
+    let [first, _] = &pair.proxies;
+    let output = pair.run(&pair.put(0)?)?.output(DEADLINE)?;
+    ensure!(output.status.success(), "{}", said(&output));
+    let calls = first.calls();
+    // Listing; reading and planning; applying, announced first; the end.
+    let mut moments = Vec::new();
+    for method in ["getListing", "getBlockLocations", "create", "rename2", "complete"] {
+        let count = calls.iter().filter(|call| *call == method).count();
+        ensure!(count > 0, "{method} is not called: {calls:?}");
+        let nths = BTreeSet::from([1, count.div_ceil(2), count]);
+        moments.extend(nths.into_iter().map(|nth| (method, nth)));
+    }
+    let mut tried = 0;
+    for (number, (method, nth)) in (1..).zip(&moments) {
+        let world = pair.put(number)?;
+        first.spoil_nth_of(method, *nth, Fault::Late(Duration::from_millis(1500)));
+        let mut running = pair.run(&world)?;
+        while !first.is_spoiled() && running.runs()? {
+            thread::sleep(Duration::from_micros(200));
         }
+        if !first.is_spoiled() {
+            // Not every run makes the same calls.
+            running.output(DEADLINE)?;
+            continue;
+        }
+        tried += 1;
+        pair.hdfs.command("failover 500")?;
         let output = running.output(DEADLINE)?;
-        if tenth == 0 {
-            took = started.elapsed();
-        }
-        let about = || format!("after {tenth} tenths of {took:?}: {} {}", output.status, said(&output));
-        world.check(&hdfs.files(world.root())?, false).with_context(about)?;
+        let about = || format!("at {method} {nth}: {} {}", output.status, said(&output));
+        first.await_late();
+        first.spoil(None);
+        world.check(&pair.hdfs.files(world.root())?, false).with_context(about)?;
         ensure!([0, 1, 6].contains(&output.status.code().unwrap_or(-1)), "{}", about());
+        pair.hdfs.command("failover 0")?;
         thread::sleep(Duration::from_millis(1100));
-        let again = run(&world)?.output(DEADLINE)?;
+        let again = pair.run(&world)?.output(DEADLINE)?;
         ensure!(again.status.success(), "{}\nand then {}", about(), said(&again));
-        let files = hdfs.files(world.root())?;
+        let files = pair.hdfs.files(world.root())?;
         world.check(&files, false).with_context(about)?;
         assert_eq!(world.in_place(&files), world.kept(), "{}", about());
     }
-    println!("count: failovers in a run: 5");
+    ensure!(tried * 4 > moments.len() * 3, "only {tried} of {} moments came", moments.len());
+    println!("count: failovers in a run: {tried}");
     Ok(())
 }
 
