@@ -379,6 +379,7 @@ impl Client {
         happened: fn(&T) -> bool,
     ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
         let (namenode, run, path, to) = (self.namenode.clone(), self.run.clone(), path.clone(), to.cloned());
+        namenode.hub().ledger.tries(&run, &path);
         async move {
             let before = namenode.hub().begin_change(call, &path);
             let done = work.await;

@@ -17,18 +17,32 @@ use chksweep_store::Call;
 use crate::flink::World;
 use crate::oracle::files_of;
 
-/// What each run was seen to change.
+/// What was seen of a run.
+#[derive(Debug, Default)]
+struct Seen {
+    /// What it tried to change.
+    tried: BTreeSet<String>,
+    /// What it changed.
+    changed: BTreeSet<String>,
+}
+
+/// What was seen of each run.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     /// Where records lie.
     roots: Vec<String>,
-    changed: BTreeMap<String, BTreeSet<String>>,
+    runs: BTreeMap<String, Seen>,
     lies: Vec<String>,
 }
 
 impl Ledger {
     pub(crate) fn new(roots: Vec<String>) -> Self {
-        Self { roots, changed: BTreeMap::new(), lies: Vec::new() }
+        Self { roots, runs: BTreeMap::new(), lies: Vec::new() }
+    }
+
+    /// Notes that a run makes a call, which may not arrive.
+    pub(crate) fn tries(&mut self, run: &str, path: &Location) {
+        self.runs.entry(run.to_owned()).or_default().tried.insert(plain(&path.to_string()));
     }
 
     /// Notes a change, which must have been announced. Of its own directories a run says nothing.
@@ -47,13 +61,13 @@ impl Ledger {
         if !everywhere && !is_back() {
             self.lies.push(format!("{run} changed {path} and had not announced it: {call:?}"));
         }
-        self.changed.entry(run.to_owned()).or_default().insert(path);
+        self.runs.entry(run.to_owned()).or_default().changed.insert(path);
     }
 
     /// Returns what is wrong with the records.
     pub(crate) fn lies(&mut self, world: &World) -> Vec<String> {
         let mut lies = std::mem::take(&mut self.lies);
-        lies.extend(lies_of(world, &self.changed));
+        lies.extend(lies_of(world, &self.runs));
         lies
     }
 }
@@ -70,8 +84,8 @@ fn announces(world: &World, record: &str, path: &str, field: &str) -> bool {
     text.lines().any(|line| line.contains("\"record\":\"intent\"") && line.contains(&wanted))
 }
 
-fn lies_of(world: &World, changed: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
-    let none = BTreeSet::new();
+fn lies_of(world: &World, runs: &BTreeMap<String, Seen>) -> Vec<String> {
+    let none = Seen::default();
     let files = files_of(world);
     let mut lies = Vec::new();
     let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -85,7 +99,7 @@ fn lies_of(world: &World, changed: &BTreeMap<String, BTreeSet<String>>) -> Vec<S
             }
         };
         let run = path.rsplit('/').next().unwrap_or_default().trim_end_matches(".jsonl").to_owned();
-        let seen = changed.get(&run).unwrap_or(&none);
+        let seen = runs.get(&run).unwrap_or(&none);
         let wrong = misreported(&lines, world).into_iter().chain(mistaken(&lines, seen));
         lies.extend(wrong.map(|why| format!("{path}: {why}")));
         told.entry(run).or_default().extend(intended(&lines));
@@ -149,26 +163,33 @@ fn intended(lines: &[Value]) -> Vec<String> {
     paths.flatten().filter_map(|path| field(path, "to")).collect()
 }
 
-/// What a run says became of a path must be what was seen of it.
-fn mistaken(lines: &[Value], seen: &BTreeSet<String>) -> Vec<String> {
+/// What a run says became of a path must be what was seen of it. Who removed what is gone after a call without an answer,
+/// nobody can tell.
+fn mistaken(lines: &[Value], seen: &Seen) -> Vec<String> {
+    let changed = &seen.changed;
     let mut lies = Vec::new();
     let mut told = BTreeSet::new();
     for line in of_kind(lines, "operation").chain(of_kind(lines, "rescue")) {
         let from = field(line, "from").unwrap_or_default();
         let outcome = field(line, "outcome").unwrap_or_default();
+        let to = field(line, "to");
         match outcome.as_str() {
-            "done" | "put-back" if !seen.contains(&from) => {
+            "done" | "put-back"
+                if !changed.contains(&from) && !(to.is_none() && seen.tried.contains(&from)) =>
+            {
                 lies.push(format!("{from} is told as {outcome} and nobody touched it"));
             }
-            "failed" | "changed" | "not-empty" | "not-started" | "already-gone" if seen.contains(&from) => {
+            "failed" | "changed" | "not-empty" | "not-started" | "already-gone"
+                if changed.contains(&from) =>
+            {
                 lies.push(format!("{from} is told as {outcome} and was taken"));
             }
             _ => {}
         }
-        told.extend([Some(from), field(line, "to")].into_iter().flatten());
+        told.extend([Some(from), to].into_iter().flatten());
     }
     if of_kind(lines, "end").next().is_some() {
-        let untold = seen.iter().filter(|path| !told.contains(*path));
+        let untold = changed.iter().filter(|path| !told.contains(*path));
         lies.extend(untold.map(|path| format!("{path} was changed, and no line tells what became of it")));
     }
     lies

@@ -14,7 +14,11 @@
 //!   `a_directory_that_is_written_to_while_it_moves_is_put_back`: what is named in it is rescued;
 //! - `a_run_that_wakes_up_after_its_lock_was_taken_stops_before_its_next_batch`,
 //!   `an_old_reading_is_renewed_and_what_it_names_stays`: what is proved dead stays dead;
-//! - `a_purge_goes_in_slices_with_metadata_first_and_can_be_broken_off`.
+//! - `a_purge_goes_in_slices_with_metadata_first_and_can_be_broken_off`;
+//! - `merged_directories_go_whole_or_not_at_all`: what is named in one is named by path as well;
+//!   `metadata_in_quarantine_names_for_min_age`: what it names waits in quarantine longer than that;
+//!   `an_abandoned_checkpoint_must_be_overtaken`: none is under way for longer than `min-age`;
+//!   `incomplete_savepoints_wait_for_quiescence_and_a_second_look`: what is used of one is named.
 //!
 //! Nor what takes more histories than a list can play: buffers that another job took over
 //! (`operator_state_of_a_job_that_may_come_from_this_one_counts`), or that lie in quarantine
@@ -137,38 +141,6 @@ const BREAKS: &[Break] = &[
             CLASSIFY,
             "} else if self.naming.is_base_name(self.input.inventory.name_of(file)) {",
             "} else if self.naming.is_pinned(id) && self.naming.is_base_name(self.input.inventory.name_of(file)) {",
-        )],
-    ),
-    planner(
-        "named-directories-do-not-keep",
-        &[(
-            CLASSIFY,
-            "} else if self.naming.is_directory_named(directory) {",
-            "} else if self.naming.is_directory_named(directory) && self.naming.is_pinned(id) {",
-        )],
-    ),
-    planner(
-        "what-was-set-aside-names-no-more",
-        &[(
-            "crates/planner/src/naming.rs",
-            "|| input.as_of.since(*at) <= input.policy.min_age",
-            "|| input.as_of.since(*at).0 == 1",
-        )],
-    ),
-    planner(
-        "checkpoints-are-given-up-at-any-age",
-        &[(
-            FILES,
-            "abandoned: facts.overtaken_by(world, directory, number).is_some() || world.is_dead(directory),",
-            "abandoned: facts.overtaken_by(world, directory, number).is_none_or(|one| one.listed),",
-        )],
-    ),
-    planner(
-        "savepoints-are-given-up-although-somebody-uses-them",
-        &[(
-            FILES,
-            "if inventory.files_of(directory).any(|(id, _)| world.kept(directory, id).is_some()) {",
-            "if inventory.files_of(directory).all(|(id, _)| world.kept(directory, id).is_some()) {",
         )],
     ),
     planner(
