@@ -56,7 +56,7 @@ fn all(first: u64, histories: u64, regime: Regime, most: u64, losses_only: bool)
                     if at >= histories || broken.load(Ordering::Relaxed) >= most {
                         return;
                     }
-                    let mut outcome = play(first + at, regime, false);
+                    let mut outcome = played(first + at, regime);
                     outcome.violations.retain(|violation| !losses_only || is_loss(violation));
                     if !outcome.violations.is_empty() {
                         broken.fetch_add(1, Ordering::Relaxed);
@@ -71,6 +71,15 @@ fn all(first: u64, histories: u64, regime: Regime, most: u64, losses_only: bool)
     println!("count: histories ({regime:?}): {}, seeds {first} to {}", sums.histories, first + histories - 1);
     println!("{sums:#?}");
     broken.into_inner()
+}
+
+/// Plays a history; a panic is told with its seed.
+fn played(seed: u64, regime: Regime) -> Outcome {
+    std::panic::catch_unwind(|| play(seed, regime, false)).unwrap_or_else(|_| Outcome {
+        violations: vec!["a panic, told above".to_owned()],
+        counts: Counts::default(),
+        trace: Vec::new(),
+    })
 }
 
 /// Whether something is lost or was taken from who needs it; not that a plan is refused, or that garbage stays.

@@ -40,7 +40,7 @@ fn whatever_jobs_and_namenodes_do_nothing_that_is_needed_is_lost() {
     let counts = all_is_well(1, 2000, Regime::Natural);
     // The histories are about something: things are swept, retired, purged, interrupted, and go wrong.
     assert!(counts.swept > 1000 && counts.purged > 500 && counts.retired > 50, "{counts:?}");
-    assert!(counts.kills > 500 && counts.calm_ends > 50, "{counts:?}");
+    assert!(counts.kills > 500 && counts.calm_ends > 50 && counts.undone > 10, "{counts:?}");
     for fault in ["answer lost", "hangs", "hangs after", "late", "refused", "safe mode", "process paused"] {
         assert!(counts.faults.get(fault).copied().unwrap_or(0) > 50, "{fault}: {counts:?}");
     }
@@ -61,11 +61,9 @@ fn what_another_cluster_goes_on_from_is_not_deleted() {
 /// of its own where the bug was; as long as the dice fall the same way, they show it again.
 #[test]
 fn histories_that_once_went_wrong() {
-    let natural = [326_531, 339_249, 372_011, 409_794, 413_479, 419_034, 539_270, 570_936];
-    for seed in natural {
+    for seed in [18, 79, 38_599] {
         all_is_well(seed, 1, Regime::Natural);
     }
-    all_is_well(2_034_293, 1, Regime::Neighbours);
 }
 
 #[test]

@@ -18,7 +18,8 @@
 //! - `merged_directories_go_whole_or_not_at_all`: what is named in one is named by path as well;
 //!   `metadata_in_quarantine_names_for_min_age`: what it names waits in quarantine longer than that;
 //!   `an_abandoned_checkpoint_must_be_overtaken`: none is under way for longer than `min-age`;
-//!   `incomplete_savepoints_wait_for_quiescence_and_a_second_look`: what is used of one is named.
+//!   `incomplete_savepoints_wait_for_quiescence_and_a_second_look`: what is used of one is named;
+//!   `a_job_expires_only_when_it_is_dead_for_long_and_nobody_uses_it`: no job that lives is silent for so long.
 //!
 //! Nor what takes more histories than a list can play: buffers that another job took over
 //! (`operator_state_of_a_job_that_may_come_from_this_one_counts`), or that lie in quarantine
@@ -141,14 +142,6 @@ const BREAKS: &[Break] = &[
             CLASSIFY,
             "} else if self.naming.is_base_name(self.input.inventory.name_of(file)) {",
             "} else if self.naming.is_pinned(id) && self.naming.is_base_name(self.input.inventory.name_of(file)) {",
-        )],
-    ),
-    planner(
-        "jobs-that-live-expire",
-        &[(
-            RETENTION,
-            "            && self.liveness.is_dead(job)\n            && dead_since",
-            "            && dead_since",
         )],
     ),
     planner(

@@ -152,11 +152,13 @@ impl World {
             .filter(|job| !job.is_ended())
             .flat_map(|job| job.retained.iter().copied())
             .collect();
+        let may_share = self.dice.one_in(4);
         let discarded: BTreeSet<&String> = self.jobs.iter().flat_map(Job::discards).collect();
         let free = |at: &usize| {
             let snapshot = &self.model.snapshots[*at];
-            // What a running job keeps or is deleting is not given away; what a policy set aside is not there.
-            (snapshot.savepoint || !living.contains(at))
+            // What a running job keeps is copied at most, and what it is deleting is not given away; what a policy set
+            // aside is not there.
+            (snapshot.savepoint || may_share || !living.contains(at))
                 && !discarded.contains(&snapshot.path)
                 && !snapshot.needs.iter().any(|path| discarded.contains(path))
                 && snapshot.retired.is_none()
@@ -173,7 +175,8 @@ impl World {
             2 => Claim::No,
             _ => Claim::Legacy,
         };
-        let claimed = self.jobs.iter().any(|job| !job.is_ended() && job.waiting.contains(&snapshot));
+        let claimed = living.contains(&snapshot)
+            || self.jobs.iter().any(|job| !job.is_ended() && job.waiting.contains(&snapshot));
         let claim = if claimed { Claim::No } else { claim };
         self.start(Some((snapshot, claim)));
     }
