@@ -73,7 +73,7 @@ impl Ledger {
 }
 
 fn is_record(path: &str) -> bool {
-    path.contains("/.chksweep/runs/") && path.ends_with(".jsonl")
+    path.contains("/.chksweep/runs/") && path.ends_with("jsonl")
 }
 
 /// Whether a record has an intent with this path.
@@ -175,7 +175,7 @@ fn mistaken(lines: &[Value], seen: &Seen) -> Vec<String> {
         let to = field(line, "to");
         match outcome.as_str() {
             "done" | "put-back"
-                if !changed.contains(&from) && !(to.is_none() && seen.tried.contains(&from)) =>
+                if !(changed.contains(&from) || (to.is_none() && seen.tried.contains(&from))) =>
             {
                 lies.push(format!("{from} is told as {outcome} and nobody touched it"));
             }
