@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
+
+use serde_json::Value;
 
 use crate::sandbox::Sandbox;
 
@@ -19,13 +22,13 @@ fn golden(name: &str) -> std::path::PathBuf {
 /// Unpacks what lies in an archive; each file with its time.
 fn unpack(sandbox: &Sandbox, archive: &str, into: &str) {
     let into = sandbox.path(into);
-    std::fs::create_dir_all(&into).unwrap();
+    fs::create_dir_all(&into).unwrap();
     let status = Command::new("tar").arg("-xzf").arg(golden(archive)).arg("-C").arg(into).status().unwrap();
     assert!(status.success(), "{archive}");
 }
 
 fn bytes(sandbox: &Sandbox, path: &str) -> Vec<u8> {
-    std::fs::read(sandbox.path(path)).unwrap()
+    fs::read(sandbox.path(path)).unwrap()
 }
 
 /// Every file of the job directories is as it was before that run.
@@ -141,13 +144,27 @@ fn for_each_path_that_was_swept_the_record_tells_who_and_why() {
         .filter(|path| sandbox.path(&format!("{quarantine}/{path}")).is_file())
         .collect();
     assert!(!swept.is_empty());
+    let plan = fs::read_to_string(sandbox.path("p.jsonl")).unwrap();
+    let entries: Vec<Value> = plan.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let entries: Vec<&Value> = entries.iter().filter(|line| line["decision"] == "sweep").collect();
     let told = |path: &str| {
         let document = sandbox.json(&["explain", &format!("r/{path}"), "--format", "json"]);
         let first = document["history"][0].clone();
         assert_eq!(first["run"].as_str(), Some(run.as_str()), "{document}");
         assert_eq!(first["user"].as_str(), Some("tester"), "{document}");
         assert_eq!(first["approvedBy"].as_str(), Some("alice"), "{document}");
-        assert!(first["rule"].is_string() && first["evidence"].is_object(), "{document}");
+        // By the rule that was approved, of the file or of the directory that went as a whole.
+        let entry = entries.iter().filter(|entry| {
+            let location = entry["path"].as_str().unwrap();
+            let place = location.split_once("/r/").map_or("", |(_, place)| place);
+            path == place || path.starts_with(&format!("{place}/"))
+        });
+        let entry = entry.max_by_key(|entry| entry["path"].as_str().unwrap().len()).unwrap();
+        assert_eq!(first["rule"], entry["rule"], "{document}");
+        assert_eq!(first["rule"].as_str(), Some("unreferenced-shared"), "{document}");
+        let frontier = &first["evidence"]["frontier"];
+        assert_eq!(frontier["checkpointId"].as_u64(), Some(2), "{document}");
+        assert!(frontier["path"].as_str().unwrap().ends_with("/chk-2/_metadata"), "{document}");
         document["now"]["state"].as_str().map(str::to_owned)
     };
     for path in &swept {
