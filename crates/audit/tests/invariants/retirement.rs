@@ -59,7 +59,9 @@ fn where_several_runs_may_write_only_a_declaration_retires() {
         world.sweep(&format!("/r/{job}/chk-1/_metadata"), Rule::RetiredCheckpoint);
         world
     };
-    world(A).passes();
+    for job in [A, "00000000123456780000000000000001", "12345678123456780000000000000000"] {
+        world(job).passes();
+    }
     let shared = [&"0".repeat(32), "00000000123456780000000000000000", "ffffffffdeadbeef0000000000000000"];
     for job in shared.into_iter().chain(["flat"]) {
         world(job).refused(&["retired-checkpoint"]);
