@@ -236,13 +236,25 @@ fn warnings(world: &World<'_>) -> Vec<Problem> {
         };
         problems.push(Problem::warning("unlisted-root", Some(place.to_string()), message));
     }
-    for directory in world.retention.shared.iter().filter_map(|at| world.map.job_directories.get(*at)) {
-        let location = &world.input.inventory.directory(directory.directory).location;
-        let message = "keep-last retires nothing here: several clusters may run in this directory, and one that is \
-                       suspended needs its own newest; if all of it is of one job, say one-job in a retention rule";
-        problems.push(Problem::warning("several-runs", Some(location.to_string()), message));
-    }
+    problems.extend(several_runs(world));
     problems
+}
+
+/// Tells where a policy would retire checkpoints if it were known that no two clusters share the directory: once for
+/// all of them, for a whole site may name its jobs by the hash of a cluster's name.
+fn several_runs(world: &World<'_>) -> Option<Problem> {
+    let mut shared = world.retention.shared.iter().filter_map(|at| world.map.job_directories.get(*at));
+    let first = &world.input.inventory.directory(shared.next()?.directory).location;
+    let others = match shared.count() {
+        0 => String::new(),
+        1 => " and in 1 other directory".to_owned(),
+        more => format!(" and in {more} other directories"),
+    };
+    let message = format!(
+        "keep-last retires nothing here{others}: several clusters may run in one, and the newest checkpoints of one say \
+         nothing of another that is suspended; where all of it is of one job, say one-job in a retention rule"
+    );
+    Some(Problem::warning("several-runs", Some(first.to_string()), message))
 }
 
 /// The jobs and the listed snapshots by the id that their places tell: each is gone through once.

@@ -59,9 +59,9 @@ fn where_several_runs_may_write_no_checkpoint_passes_over_what_another_wrote() {
 /// checkpoints of the other stood for its own.
 #[test]
 fn a_checkpoint_that_a_suspended_cluster_will_resume_from_was_retired_for_those_of_its_namesake() {
-    let world = |job: &str| {
+    let several = |jobs: &[&str]| {
         let read = World::new().file("read", 80).accessed("read", 40);
-        (1..=5_u32).fold(read, |world, n| {
+        jobs.iter().flat_map(|job| (1..=5_u32).map(move |n| (job, n))).fold(read, |world, (job, n)| {
             let file = format!("{job}/shared/{}", uuid(n));
             let days = u64::from(20 - 3 * n);
             world.file(&file, days).accessed(&file, 60).metadata(
@@ -71,6 +71,7 @@ fn a_checkpoint_that_a_suspended_cluster_will_resume_from_was_retired_for_those_
             )
         })
     };
+    let world = |job: &str| several(&[job]);
     let keep_last = |count: u32| move |policy: &mut Policy| policy.keep_last = Some(count);
     let retired = |world: &World| world.swept().iter().filter(|path| path.ends_with("/_metadata")).count();
     let warned = |world: &World| {
@@ -89,6 +90,12 @@ fn a_checkpoint_that_a_suspended_cluster_will_resume_from_was_retired_for_those_
         assert_eq!((retired(&alone), warned(&alone)), expected, "{job}");
     }
     assert_eq!(retired(&world("$A").policy(keep_last(3))), 2);
+    // One warning is enough for all of them.
+    for (count, words) in [(2, "here and in 1 other directory:"), (4, "here and in 3 other directories:")] {
+        let all = several(&SEVERAL[..count]).policy(keep_last(3));
+        assert_eq!((retired(&all), warned(&all)), (0, 1));
+        assert!(all.plan().summary.problems.iter().any(|problem| problem.message.contains(words)));
+    }
 }
 
 /// The first listing of an empty `chk-N` was whole, and the second one, for metadata, broke.
