@@ -118,6 +118,28 @@ async fn what_lies_out_of_reach_is_counted() {
     assert!(!report.is_partly_done() && report.unchecked == 4, "{report:?}");
 }
 
+#[test]
+fn a_newer_record_says_nothing_of_another_run() {
+    let root = Location::normalised("mem", "m", b"/r");
+    let run = QuarantinedRun {
+        location: root.child(b".chksweep"),
+        root,
+        run_id: "run-1".to_owned(),
+        started_at: None,
+        newer_schema: None,
+        files: Vec::new(),
+        complete: true,
+    };
+    let record = |run_id: &str, schema: Option<u32>| RunRecord {
+        newer_schema: schema,
+        ..RunRecord::broken_off(run_id, None, None)
+    };
+    assert_eq!(newer_schema(&run, &[record("run-2", Some(99)), record("run-1", None)]), None);
+    assert_eq!(newer_schema(&run, &[record("run-2", None), record("run-1", Some(99))]), Some(99));
+    let told = QuarantinedRun { newer_schema: Some(98), ..run };
+    assert_eq!(newer_schema(&told, &[]), Some(98));
+}
+
 /// How a newer program sets things aside is not known; what an older one did beside it comes back.
 #[tokio::test]
 async fn what_a_newer_program_set_aside_stays_and_the_rest_comes_back() {
