@@ -374,6 +374,12 @@ async fn a_run_waits_for_the_quarantined_metadata_that_names_it() {
     let report = purged(&scene, "run-x", |_, _, _| {}).await;
     assert_eq!(report.purged.len(), 2, "both are due, so neither waits: {report:?}");
     assert_eq!(report.purged[0].run_id, "run-1");
+    // That the one which names it goes as well is no answer to a pin; and then the other one waits for it.
+    let scene = entangled(12).await;
+    scene.store.put(format!("{ROOT}/.chksweep/pins"), scene.at(&named("shared/#1")).to_string(), scene.old());
+    let report = purged(&scene, "run-x", |_, _, _| {}).await;
+    assert!(report.purged.is_empty(), "{report:?}");
+    assert!(report.waiting[0].reasons.join("; ").contains("is pinned"), "{report:?}");
 }
 
 #[tokio::test]
