@@ -57,15 +57,6 @@ fn what_another_cluster_goes_on_from_is_not_deleted() {
     assert!(counts.swept > 250 && counts.calm_ends > 10, "{counts:?}");
 }
 
-/// Each of these once broke an invariant: by a bug of chksweep's, or of the oracle's. What they showed is told by a test
-/// of its own where the bug was; as long as the dice fall the same way, they show it again.
-#[test]
-fn histories_that_once_went_wrong() {
-    for seed in [18, 79, 38_599] {
-        all_is_well(seed, 1, Regime::Natural);
-    }
-}
-
 #[test]
 fn a_seed_tells_the_same_history_again() {
     for seed in [3, 17, 290] {
