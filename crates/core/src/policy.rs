@@ -82,8 +82,8 @@ pub struct RetentionRule {
     #[serde(default)]
     pub expire_jobs_after: Option<Age>,
     /// Whether all that matches belongs to one job, of which never two runs write at once: savepoints, whatever their
-    /// names say, and job directories under an id that several clusters may have ([`crate::JobId::may_be_shared`]), or
-    /// without one.
+    /// names say, and the checkpoints of a job directory under an id that several clusters may have
+    /// ([`crate::JobId::may_be_shared`]), or without one. It makes no frontier.
     #[serde(default)]
     pub one_job: bool,
 }

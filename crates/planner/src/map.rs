@@ -9,8 +9,6 @@ use chksweep_core::layout::{self, DirectoryName};
 use chksweep_core::plan::PlanInput;
 use chksweep_core::{DirectoryId, Inventory, JobId, Listing, Location};
 
-use crate::retention::retention_rule;
-
 /// What a directory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -50,8 +48,6 @@ pub(crate) struct JobDirectory {
     pub(crate) directory: DirectoryId,
     /// The number of its job in [`Map::jobs`].
     pub(crate) job: usize,
-    /// Whether no two runs write to it at the same time.
-    of_one_run: bool,
 }
 
 /// A job: all directories that carry one id, or one directory whose id is not known.
@@ -94,7 +90,7 @@ impl Map {
             let above = parent.map_or(Role::Unknown, |parent| map.role(parent));
             let role = role_of(inventory, id, parent.map(|_| above));
             let owner = if role == Role::Job {
-                Some(map.add_job_directory(input, id, &mut by_id))
+                Some(map.add_job_directory(inventory, id, &mut by_id))
             } else {
                 parent.and_then(|parent| map.owner(parent))
             };
@@ -109,12 +105,11 @@ impl Map {
 
     fn add_job_directory(
         &mut self,
-        input: &PlanInput<'_>,
+        inventory: &Inventory,
         id: DirectoryId,
         by_id: &mut BTreeMap<JobId, usize>,
     ) -> JobDirectoryIndex {
-        let location = &input.inventory.directory(id).location;
-        let job_id = JobId::parse(location.name());
+        let job_id = JobId::parse(inventory.directory(id).location.name());
         let known = job_id.and_then(|job_id| by_id.get(&job_id).copied());
         let job = known.unwrap_or(self.jobs.len());
         if known.is_none() {
@@ -122,9 +117,7 @@ impl Map {
             by_id.extend(job_id.map(|job_id| (job_id, job)));
         }
         let index = self.job_directories.len();
-        let of_one_run = job_id.is_some_and(|id| !id.may_be_shared())
-            || retention_rule(input.policy, location).is_some_and(|rule| rule.one_job);
-        self.job_directories.push(JobDirectory { directory: id, job, of_one_run });
+        self.job_directories.push(JobDirectory { directory: id, job });
         if let Some(job) = self.jobs.get_mut(job) {
             job.directories.push(index);
         }
@@ -146,10 +139,11 @@ impl Map {
         self.owner(id).and_then(|owner| self.job_directories.get(owner)).map(|directory| directory.job)
     }
 
-    /// Returns whether no two runs write to a job directory at the same time. Without a job level, and under an id that
-    /// several clusters may have, only the policy can say so.
+    /// Returns whether no two runs write to a job directory at the same time: not so without a job level, nor under
+    /// an id that several clusters may have.
     pub(crate) fn is_of_one_run(&self, directory: JobDirectoryIndex) -> bool {
-        self.job_directories.get(directory).is_some_and(|directory| directory.of_one_run)
+        let job = self.job_directories.get(directory).and_then(|directory| self.jobs.get(directory.job));
+        job.and_then(|job| job.id).is_some_and(|id| !id.may_be_shared())
     }
 
     /// Returns whether the directory, or one that it lies in, could not be listed to the end.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use chksweep_core::plan::{PlanInput, Rule};
-use chksweep_core::policy::{Policy, RetentionRule};
+use chksweep_core::policy::RetentionRule;
 use chksweep_core::{Age, FileId, Kind, Location, OperatorId, Timestamp};
 
 use crate::liveness::Liveness;
@@ -156,7 +156,7 @@ impl Context<'_> {
         }
         // `keep-within` alone only ever keeps.
         let Some(keep_last) = terms.keep_last else { return Some(()) };
-        if !self.is_one_sequence(job) {
+        if !self.is_one_sequence(job, &terms) {
             let is_within = usize::try_from(keep_last).is_ok_and(|count| members.len() <= count);
             return is_within.then_some(());
         }
@@ -177,12 +177,12 @@ impl Context<'_> {
     /// run the same program in one directory, the newest of the one is no use to the other, which may be suspended and
     /// come back, or fail to complete checkpoints while the other goes on. Several clusters have one id only if they use
     /// high availability.
-    fn is_one_sequence(&self, job: JobDirectoryIndex) -> bool {
+    fn is_one_sequence(&self, job: JobDirectoryIndex, terms: &Terms) -> bool {
         let has_id = || {
             let number = self.map.job_directories.get(job).map(|directory| directory.job);
             number.and_then(|number| self.map.jobs.get(number)).is_some_and(|job| job.id.is_some())
         };
-        self.map.is_of_one_run(job) || (self.input.policy.no_ha && has_id())
+        terms.one_job || self.map.is_of_one_run(job) || (self.input.policy.no_ha && has_id())
     }
 
     fn retire_savepoints(&self, terms: &Terms, members: &[usize], retired: &mut BTreeMap<usize, Retired>) {
@@ -203,10 +203,18 @@ impl Context<'_> {
         }
     }
 
-    /// Returns the retention that holds for a job directory or a savepoint.
+    /// Returns the retention that holds for a job directory or a savepoint, the most specific first: a job id,
+    /// then the longest glob.
     fn terms(&self, location: &Location) -> Terms {
         let policy = self.input.policy;
-        let mut terms = retention_rule(policy, location).map_or(
+        let id = chksweep_core::layout::job_of(location).map(|id| id.to_string());
+        let by_id = policy.rules.iter().find(|rule| id.as_deref() == Some(rule.matches.as_str()));
+        let by_glob = || {
+            let path = String::from_utf8_lossy(location.path()).into_owned();
+            let matching = policy.rules.iter().filter(|rule| glob_matches(&rule.matches, &path));
+            matching.max_by_key(|rule| rule.matches.len())
+        };
+        let mut terms = by_id.or_else(by_glob).map_or(
             Terms {
                 keep_last: policy.keep_last,
                 keep_within: policy.keep_within,
@@ -396,20 +404,6 @@ impl Context<'_> {
     fn resolves(&self, at: usize) -> bool {
         self.naming.dangling.get(at).is_some_and(Vec::is_empty)
     }
-}
-
-/// Returns the most specific rule that matches a job directory or a savepoint: a job id, then the longest glob.
-pub(crate) fn retention_rule<'p>(policy: &'p Policy, location: &Location) -> Option<&'p RetentionRule> {
-    if policy.rules.is_empty() {
-        return None;
-    }
-    let id = chksweep_core::layout::job_of(location).map(|id| id.to_string());
-    let by_id = policy.rules.iter().find(|rule| id.as_deref() == Some(rule.matches.as_str()));
-    by_id.or_else(|| {
-        let path = String::from_utf8_lossy(location.path()).into_owned();
-        let matching = policy.rules.iter().filter(|rule| glob_matches(&rule.matches, &path));
-        matching.max_by_key(|rule| rule.matches.len())
-    })
 }
 
 /// Returns whether some file was read after it was written, as far as its times tell. Where access times are off,

@@ -47,12 +47,13 @@ fn where_several_runs_may_write_no_checkpoint_passes_over_what_another_wrote() {
     let file = format!("$A/shared/{}", uuid(3));
     let one = World::new().metadata("$A/chk-7/_metadata", 2, &[]).file(&file, 5);
     assert_eq!(one.rule(&file), Rule::UnreferencedShared);
+    // What is declared for retention makes no frontier.
     let file = format!("{}/shared/{}", SEVERAL[1], uuid(3));
     let declared = World::new()
         .metadata(&format!("{}/chk-7/_metadata", SEVERAL[1]), 2, &[])
         .file(&file, 5)
         .policy(one_job);
-    assert_eq!(declared.rule(&file), Rule::UnreferencedShared);
+    assert_eq!(declared.rule(&file), Rule::BehindFrontierNotYet);
 }
 
 /// Two clusters ran the same program in one directory. One was suspended for two weeks, and meanwhile the newest

@@ -10,7 +10,6 @@ use super::{Evidence, refuse_by_directory};
 use crate::fingerprint::tidy;
 use crate::jobs::{Owner, tells_run};
 use crate::report::Report;
-use crate::retention::candidates;
 use crate::view::{SweptFile, Zone};
 use crate::voices::{Voice, home};
 
@@ -37,17 +36,11 @@ pub(super) fn check_unreferenced_shared(evidence: &Evidence<'_>, report: &mut Re
 }
 
 /// Returns the mtime of the newest completed checkpoint beside this directory, less the slack. There is none where the
-/// name of the job directory is no id, or one that many clusters share, and no rule says that it is of one job: another
-/// run may be at work there.
+/// name of the job directory is no id, or one that many clusters share: another run may be at work there.
 fn frontier_of(evidence: &Evidence<'_>, shared: DirectoryId) -> Option<Timestamp> {
     let view = &evidence.view;
     let job = view.location(shared).parent()?;
-    let declared = || {
-        let metadata = job.child(b"chk-1").child(b"_metadata");
-        let retentions = candidates(view.input.policy, &metadata, JobId::parse(job.name()), None);
-        retentions.iter().any(|retention| retention.one_run)
-    };
-    if !tells_run(&job) && !declared() {
+    if !tells_run(&job) {
         return None;
     }
     let snapshots = evidence.snapshots.of_job(view, &job).iter();

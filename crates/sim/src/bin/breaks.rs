@@ -104,24 +104,24 @@ const BREAKS: &[Break] = &[
         "one-run-passes-over-what-another-wrote",
         &[(
             "crates/planner/src/map.rs",
-            "let of_one_run = job_id.is_some_and(|id| !id.may_be_shared())",
-            "let of_one_run = job_id.is_none_or(|id| !id.may_be_shared() || id.may_be_shared())",
+            "job.and_then(|job| job.id).is_some_and(|id| !id.may_be_shared())",
+            "job.and_then(|job| job.id).is_none_or(|id| !id.may_be_shared() || id.may_be_shared())",
         )],
     ),
     planner(
         "ids-by-hash-are-of-one-cluster",
         &[(
             "crates/planner/src/map.rs",
-            "let of_one_run = job_id.is_some_and(|id| !id.may_be_shared())",
-            "let of_one_run = job_id.is_some_and(|id| !id.may_be_shared() || id.0[4..8] != [0; 4])",
+            "job.and_then(|job| job.id).is_some_and(|id| !id.may_be_shared())",
+            "job.and_then(|job| job.id).is_some_and(|id| !id.may_be_shared() || id.0[4..8] != [0; 4])",
         )],
     ),
     planner(
         "keep-last-counts-what-another-run-wrote",
         &[(
             RETENTION,
-            "if !self.is_one_sequence(job) {",
-            "if !self.is_one_sequence(job) && keep_last == 0 {",
+            "if !self.is_one_sequence(job, &terms) {",
+            "if !self.is_one_sequence(job, &terms) && keep_last == 0 {",
         )],
     ),
     planner(
