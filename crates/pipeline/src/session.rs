@@ -161,7 +161,11 @@ impl Session {
         exclude_jobs: Vec<JobId>,
     ) -> Result<Swept, PipelineError> {
         let replanner = self.replanner();
-        let (look, rescued) = self.look(around).await?;
+        let (mut look, rescued) = self.look(around).await?;
+        if !rescued.is_empty() {
+            // What came back names again, and was not heard as it lay in the quarantine.
+            look = replanner.look(around).await?;
+        }
         let Proved { fresh, read_at, known, summary, brakes, standing } = look::plan(look).await?.into();
         if standing == Standing::Braked {
             return Ok(Swept { brakes, ..Swept::nothing(self.run.run_id(), summary, standing, rescued) });

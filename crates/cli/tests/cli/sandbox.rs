@@ -84,6 +84,13 @@ impl Sandbox {
         File::open(path).unwrap().set_modified(time).unwrap();
     }
 
+    /// Gives a file the access time of a read so many hours ago.
+    #[expect(clippy::disallowed_methods, reason = "the binary goes by the clock of this machine")]
+    pub(crate) fn read(&self, relative: &str, hours_ago: u64) {
+        let times = fs::FileTimes::new().set_accessed(SystemTime::now() - Duration::from_hours(hours_ago));
+        File::open(self.path(relative)).unwrap().set_times(times).unwrap();
+    }
+
     pub(crate) fn exists(&self, relative: &str) -> bool {
         self.path(relative).exists()
     }

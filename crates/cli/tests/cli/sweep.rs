@@ -438,3 +438,32 @@ fn what_chksweep_keeps_in_a_directory_below_a_root_is_no_entry_of_a_plan() {
     assert_eq!(document["outcomes"]["done"]["files"], 1);
     assert!(sandbox.exists("r/other/.chksweep/pins") && sandbox.exists(&format!("r/{JOB}/.chksweep/pins")));
 }
+
+/// What came back at the beginning of a run was not heard by the plan of that run, which swept what it named; in mode
+/// `delete` that was lost.
+#[test]
+fn what_a_checkpoint_that_came_back_names_was_swept_by_the_run_that_brought_it_back() {
+    let sandbox = Sandbox::new();
+    let shared = |n: u8| format!("r/{JOB}/shared/{n}{n}{n}{n}{n}{n}{n}{n}-1111-4111-8111-111111111111");
+    for n in 1..=3_u8 {
+        let hours = 200 - 10 * u64::from(n);
+        sandbox.put(&shared(n), &[n; 100], hours);
+        sandbox.read(&shared(n), hours);
+        let place = format!("file://{}", sandbox.path(&shared(n)).display());
+        let writer = MetadataWriter::v4(n.into()).checkpoint().operator([7; 16]).subtask(0).file(place, 100);
+        sandbox.put(&format!("r/{JOB}/chk-{n}/_metadata"), &writer.bytes(), hours);
+    }
+    let run = |more: &[&str]| {
+        let words = ["run", "r", "--execute", "--mode", "delete", "--unsafe-min-age", "1s"];
+        let policy = ["--quiescent-after", "1s", "--frontier-slack", "1s", "--no-ha"];
+        sandbox.run(&[&words[..], &policy, more].concat())
+    };
+    let said = run(&["--keep-last", "2"]);
+    assert!(!sandbox.exists(&format!("r/{JOB}/chk-1/_metadata")), "{said}");
+    assert!(sandbox.exists(&shared(1)), "what it names is named for min-age: {said}");
+    sandbox.read(&shared(1), 0);
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let said = run(&[]);
+    assert!(sandbox.exists(&format!("r/{JOB}/chk-1/_metadata")), "somebody read what it names: {said}");
+    assert!(sandbox.exists(&shared(1)), "{said}");
+}
