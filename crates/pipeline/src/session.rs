@@ -31,6 +31,9 @@ use crate::scope::{Scope, Surroundings};
 
 /// How old the metadata may be that a batch relies on.
 const REVALIDATE_AFTER: Duration = Duration::from_mins(10);
+/// Until when what changes where a run moves something is taken for its own doing, unless it says more: a run that is
+/// killed cannot tell its end, and says something at least this often. A job that is alive writes files as well.
+const UNLESS_TOLD: Age = Age::minutes(15);
 
 /// Who runs it, and where.
 #[derive(Clone, Debug)]
@@ -186,14 +189,17 @@ impl Session {
         drop(fresh);
         let touched = actions.touched();
         let start = self.run.started_at();
-        replanner.remember(around, &known, Looks::default()).await;
+        // Said before anything moves, lest a kill makes every job seem alive in which this run had begun.
+        let unless_told = own_moves(&touched, start, self.run.now().plus(UNLESS_TOLD));
+        replanner.remember(around, &known, unless_told).await;
         let again = (replanner.clone(), around.clone(), known.clone(), touched.clone());
         let revalidate = move || {
             let (replanner, around, known, touched) = again.clone();
             async move {
                 // What this run has moved so far is no sign of life either.
                 let end = replanner.store_time(&around).await;
-                replanner.remember(&around, &known, own_moves(&touched, start, end)).await;
+                let moves = own_moves(&touched, start, end.plus(UNLESS_TOLD));
+                replanner.remember(&around, &known, moves).await;
                 let proved = replanner.plan(&around).await.map(Proved::from);
                 proved.map(|proved| proved.fresh).map_err(|error| whole(&error))
             }
@@ -207,6 +213,8 @@ impl Session {
         let report = execute(&mut self.run, actions, read_at, options, &revalidate).await;
         if report.outcomes.contains_key(&journal::Outcome::Done) {
             self.remember_moves(around, &known, &touched).await;
+        } else {
+            replanner.remember(around, &known, Looks::default()).await;
         }
         Ok(Swept { plan: summary, report, rescued: rescued.files, brakes, standing })
     }

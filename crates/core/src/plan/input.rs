@@ -121,7 +121,8 @@ pub struct Looks {
 pub struct OwnMove {
     /// The start of the run.
     pub start: Timestamp,
-    /// Its end; nothing for a run that was broken off, whose moves are then not taken for our own.
+    /// Its end; for a run that was broken off, when it would have told of itself again. Nothing is known to be our own
+    /// where nothing was told.
     pub end: Option<Timestamp>,
 }
 
