@@ -124,7 +124,8 @@ fn check_clock(
 }
 
 /// Reads the pins of every root that was given, of the directories above, and of those below that were once roots:
-/// whoever pinned a place meant it, whichever root he named.
+/// whoever pinned a place meant it, whichever root he named. A reference root within a sweep root is a pin as well: it is
+/// only to be read.
 async fn all_pins(
     request: &CollectRequest<'_>,
     roots: &[Root],
@@ -141,7 +142,16 @@ async fn all_pins(
             above.insert(at);
         }
     }
-    let mut found = Vec::new();
+    let mut found: Vec<Location> = request
+        .reference_roots
+        .iter()
+        .filter(|reference| {
+            let reference = request.equivalence.canonical(reference);
+            let mut swept = request.sweep_roots.iter().map(|root| request.equivalence.canonical(root));
+            swept.any(|root| root != reference && reference.is_within(&root))
+        })
+        .cloned()
+        .collect();
     for base in bases.union(&above) {
         match pins_of(&request.stores, base).await {
             Ok(pins) => found.extend(pins),

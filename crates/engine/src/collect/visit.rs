@@ -120,10 +120,15 @@ fn sighted(visit: &Visit, entry: &Entry<'_>) -> Option<Sighting> {
 fn next_visits(visit: &Visit, mut names: Vec<Vec<u8>>) -> Vec<Visit> {
     names.sort_unstable();
     let holds_state = holds_flink_state(&visit.location, &names);
+    let may_be_a_persons = names.iter().filter(|name| is_state_directory(name)).count() < 2
+        && matches!(&visit.area, Area::Root(region) | Area::Below(region) if region.place == Place::Reference);
     let mut next = Vec::new();
     let mut checkpoints: Vec<(u64, Visit)> = Vec::new();
     for name in names {
-        if name == layout::SNAPSHOTS || (holds_state && is_state_directory(&name)) {
+        // Flink makes `shared` and `taskowned` together. Where one of them stands alone it may be a person's after all,
+        // and of a reference root nothing else is listed that would show metadata in it.
+        let is_flinks = holds_state && is_state_directory(&name) && !(may_be_a_persons && name == b"shared");
+        if name == layout::SNAPSHOTS || is_flinks {
             continue;
         }
         let mut location = visit.location.child(&name);

@@ -230,6 +230,38 @@ async fn roots_that_overlap_are_one_root() {
     assert_eq!(world.equivalence.canonical(&elsewhere), world.at("/ck/b"));
 }
 
+/// It is only to be read, whatever is swept around it.
+#[tokio::test]
+async fn a_reference_root_within_a_sweep_root_is_a_pin() {
+    let world = World::new();
+    world.put(&format!("/ck/archive/{JOB_A}/shared/{FILE}"));
+    let pins = async |sweep: &[&str]| {
+        let look = world.collect_with(|request| {
+            request.sweep_roots = sweep.iter().map(|root| world.at(root)).collect();
+            request.reference_roots = vec![world.at("/ck/archive"), world.at("/")];
+        });
+        look.await.unwrap().pins
+    };
+    assert_eq!(pins(&["/ck"]).await, [world.at("/ck/archive")]);
+    assert_eq!(pins(&["/ck/archive"]).await, [], "who says both means to sweep it");
+    assert_eq!(pins(&[&format!("/ck/archive/{JOB_A}")]).await, []);
+}
+
+/// A person may call a directory `shared`, and jobs may lie in it. Under a sweep root the candidates show them.
+#[tokio::test]
+async fn metadata_below_a_shared_that_may_be_a_persons_is_read_under_a_reference_root() {
+    let found = async |beside: &str, parent: &str| {
+        let world = World::new();
+        world.put(&format!("/other/{parent}{beside}"));
+        world.put_metadata(&format!("/other/{parent}/shared/{JOB_B}/chk-9/_metadata"), 9, &[], &[]);
+        let look = world.collect_with(|request| request.reference_roots = vec![world.at("/other")]);
+        look.await.unwrap().metadata.len()
+    };
+    assert_eq!(found("/file", JOB_A).await, 1, "named like a job");
+    assert_eq!(found("/chk-5/file", "team").await, 1, "beside a checkpoint that somebody copied");
+    assert_eq!(found("/taskowned/file", JOB_A).await, 0, "Flink makes both, and puts none in there");
+}
+
 #[tokio::test]
 async fn a_root_that_is_not_there_says_what_to_do() {
     let world = World::new();

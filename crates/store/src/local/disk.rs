@@ -213,7 +213,7 @@ pub(super) fn sync(file: &OwnedFd) -> Result<(), Failure> {
 
 fn create(path: &[u8], more: OFlags) -> Result<OwnedFd, Errno> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | more;
-    openat(CWD, path, flags, Mode::from_raw_mode(0o644))
+    openat(CWD, path, flags, Mode::from_raw_mode(0o600))
 }
 
 /// Creates a file beside `path` under a name that nobody has.
