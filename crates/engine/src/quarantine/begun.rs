@@ -16,8 +16,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use chksweep_core::location::path_below;
 use chksweep_core::plan::{MetadataFile, Place};
-use chksweep_core::{Content, Location, Timestamp};
+use chksweep_core::{Content, Inventory, Location, Timestamp};
 
 use super::index::{Id, Index, Why, meanings};
 use crate::collected::{Collected, QuarantinedRun};
@@ -95,6 +96,7 @@ fn reads_since(
 ) -> Vec<(Location, Timestamp)> {
     let is_operator_state =
         |at: usize| u32::try_from(at).is_ok_and(|at| content.operator_state_files.binary_search(&at).is_ok());
+    let listed = Listed::new(collected, index);
     let mut reads = Vec::new();
     for (at, reference) in content.files.files.iter().enumerate() {
         let Some(place) = content.files.location(*reference).filter(|_| !is_operator_state(at)) else {
@@ -102,14 +104,44 @@ fn reads_since(
         };
         for place in meanings(file, &place) {
             let canonical = index.canonical(&place);
-            let in_place = [&place, &canonical].into_iter().find_map(|at| collected.inventory.find(at));
-            let in_place = in_place.map(|(_, file)| collected.inventory.file(file).accessed);
-            let aside = index.at(&place).into_iter().filter_map(|id| index.get(id));
-            let accessed = in_place.into_iter().chain(aside.map(|(_, file)| file.accessed));
+            let in_place = listed.accessed(&place, &canonical);
+            let aside = index.named(place.name()).iter().filter_map(|id| index.get(*id));
+            let aside = aside.filter(|(_, file)| index.canonical(&file.original).path() == canonical.path());
+            let accessed = in_place.chain(aside.map(|(_, file)| file.accessed));
             reads.extend(accessed.filter(|read| *read > then).map(|read| (canonical.clone(), read)));
         }
     }
     reads
+}
+
+/// The listed files by path, whatever the spelling of their root and under any authority: one look too many only keeps.
+struct Listed<'c> {
+    inventory: &'c Inventory,
+    roots: Vec<(&'c Location, Location)>,
+}
+
+impl<'c> Listed<'c> {
+    fn new(collected: &'c Collected, index: &Index<'_>) -> Self {
+        let inventory = &collected.inventory;
+        let roots = inventory.roots().iter().map(|root| &inventory.directory(*root).location);
+        Self { inventory, roots: roots.map(|root| (root, index.canonical(root))).collect() }
+    }
+
+    /// Returns when the files that may lie at a place were read.
+    fn accessed(&self, place: &Location, canonical: &Location) -> impl Iterator<Item = Timestamp> {
+        let spellings = [place.path(), canonical.path()];
+        let below = |(root, other): &(&Location, Location)| {
+            let bases = [root.path(), other.path()];
+            let rests =
+                bases.iter().flat_map(|base| spellings.iter().filter_map(|path| path_below(path, base)));
+            rests.map(|rest| root.child(rest)).collect::<Vec<_>>()
+        };
+        let places = self.roots.iter().flat_map(below).collect::<BTreeSet<_>>();
+        places
+            .into_iter()
+            .filter_map(|at| self.inventory.find(&at))
+            .map(|(_, file)| self.inventory.file(file).accessed)
+    }
 }
 
 /// Leaves only the places that no metadata in place names.

@@ -46,11 +46,14 @@ fn sink(scene: &Scene, number: u16, state: Option<&[u8]>) {
 }
 
 async fn look(scene: &Scene) -> Collected {
-    let equivalence = Equivalence::default();
+    look_by(scene, &Equivalence::default()).await
+}
+
+async fn look_by(scene: &Scene, equivalence: &Equivalence) -> Collected {
     let mut request = CollectRequest::new(
         vec![scene.root()],
         scene.stores.reading(),
-        &equivalence,
+        equivalence,
         scene.store.now(),
         &Quiet,
     );

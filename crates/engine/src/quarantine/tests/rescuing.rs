@@ -6,10 +6,13 @@ use super::*;
 use crate::testing::{ROOT, carry, quarantined};
 
 async fn rescued(scene: &Scene, run: &str) -> RescueReport {
-    let collected = look(scene).await;
+    rescued_by(scene, run, &Equivalence::default()).await
+}
+
+async fn rescued_by(scene: &Scene, run: &str, equivalence: &Equivalence) -> RescueReport {
+    let collected = look_by(scene, equivalence).await;
     let mut running = scene.begin(run).await;
-    let equivalence = Equivalence::default();
-    let report = rescue(&mut running, &collected, &equivalence, Age::hours(24)).await;
+    let report = rescue(&mut running, &collected, equivalence, Age::hours(24)).await;
     running.finish(true).await.unwrap();
     report
 }
@@ -255,6 +258,46 @@ async fn what_was_read_during_the_run_that_retired_it_comes_back_though_others_n
     metadata(&scene, "chk-8/_metadata", 8, &[&named("shared/#1")], &[]);
     scene.store.advance(Age::hours(2));
     assert_eq!(why(&rescued(&scene, "run-2").await), [Why::Read]);
+}
+
+/// What it names may be spelled in another way than what was listed, and lie in its place or in a later quarantine.
+#[tokio::test]
+async fn a_checkpoint_comes_back_however_the_state_that_was_read_is_spelled() {
+    let moved = |scene: &Scene| {
+        let mut equivalence = Equivalence::default();
+        let there = Location::from_printed(b"hdfs://far/moved").unwrap();
+        equivalence.add_alias(&scene.root(), &there).unwrap();
+        (there, equivalence)
+    };
+    let unknown = |scene: &Scene| {
+        let there = Location::normalised("hdfs", "nn1:8020", scene.root().path());
+        (there, Equivalence::default())
+    };
+    for aside in [false, true] {
+        for spelled in [&moved as &dyn Fn(&Scene) -> (Location, Equivalence), &unknown] {
+            let scene = Scene::new();
+            let (there, equivalence) = spelled(&scene);
+            let state = scene.at(&named("shared/#1"));
+            let name = there.child(state.below(&scene.root()).unwrap()).to_string();
+            scene.file(&named("shared/#1"), 100);
+            let bytes = simple_metadata(4, 7, SimpleKind::Checkpoint, &[&name], &[], [1; 16]);
+            scene.store.put(path("chk-7/_metadata"), bytes, scene.old());
+            let mut running = scene.begin("run-1").await;
+            let retires = |below: &str| (below == "chk-7/_metadata").then_some(Rule::RetiredCheckpoint);
+            carry(&mut running, scene.actions(retires)).await;
+            running.finish(true).await.unwrap();
+            let mut lies = path(&named("shared/#1"));
+            if aside {
+                scene.store.advance(Age::days(2));
+                take(&scene, "run-2", &["shared/#1"]).await;
+                lies = quarantined("run-2", &named("shared/#1"));
+            }
+            scene.store.set_accessed(lies, scene.store.now().plus(Age::minutes(1)));
+            scene.store.advance(Age::hours(2));
+            let report = rescued_by(&scene, "run-3", &equivalence).await;
+            assert!(is_there(&scene, "chk-7/_metadata"), "{name} {aside}: {report:?}");
+        }
+    }
 }
 
 /// A file of it that a later run has set aside is not gone, and comes back as well.
