@@ -21,11 +21,21 @@ impl JobId {
 
     /// Returns whether several clusters may run under this id at the same time, in one directory if they share a root.
     /// Application clusters with high availability do not draw their ids: up to Flink 1.15 all of them use `000…0`,
-    /// since then the 32-bit hash of the cluster's name, sign-extended to the first eight bytes (FLINK-29109). Two
-    /// clusters of one name, as in two namespaces, have one id.
+    /// since then the 32-bit hash of the cluster's name, sign-extended to the first eight bytes (FLINK-29109). Since
+    /// Flink 2.3 further jobs of an application have the hash of their own name, counted up where names are equal,
+    /// added to both halves (`JobNameBasedJobIdManager`). Two clusters of one name, as in two namespaces, have one id.
+    ///
+    /// A drawn id looks like that once in 2^60. An id that people fix and that looks like none of these is not known.
     pub const fn may_be_shared(self) -> bool {
-        matches!(self.0, [0, 0, 0, 0, _, _, _, _, 0, 0, 0, 0, 0, 0, 0, 0])
-            || matches!(self.0, [0xff, 0xff, 0xff, 0xff, _, _, _, _, 0, 0, 0, 0, 0, 0, 0, 0])
+        let both = u128::from_be_bytes(self.0);
+        let (first, last) = ((both >> 64) as u64, both as u64);
+        let (of_job, of_cluster) = (last.cast_signed(), first.wrapping_sub(last).cast_signed());
+        // The count may take the hash of a job's name a little further.
+        let is_hash_of_job = of_job.unsigned_abs() < 1 << 32;
+        let is_hash_of_cluster = of_cluster >= i32::MIN as i64 && of_cluster <= i32::MAX as i64;
+        // Numbers that people write as ids have an empty first half, and two hashes that cancel out are none.
+        let is_number = first == 0 || of_cluster == 0;
+        both == 0 || (is_hash_of_job && is_hash_of_cluster && !is_number)
     }
 }
 
@@ -104,7 +114,15 @@ mod tests {
             ("0000000012345678_0000000000000000", true),
             ("ffffffffdeadbeef_0000000000000000", true),
             ("ffffffffffffffff_0000000000000000", true),
-            ("0000000012345678_0000000000000001", false),
+            // What Flink 2.3.0 itself gives the jobs of the cluster `my-cluster`.
+            ("ffffffff8e2d96d9_0000000000000000", true),
+            ("ffffffff92744b58_000000000446b47f", true),
+            ("ffffffff8e2d96da_0000000000000001", true),
+            ("0000000012345677_ffffffffffffffff", true),
+            ("0000000000000000_0000000000000001", false),
+            ("0000000000000007_0000000000000007", false),
+            ("0000000012345678_0000000112345678", false),
+            ("8000000000000000_8000000000000000", false),
             ("0000000112345678_0000000000000000", false),
             ("fffffffedeadbeef_0000000000000000", false),
             ("d7f536ce31c588055f4f8282a9756920", false),
