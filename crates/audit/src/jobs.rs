@@ -377,12 +377,20 @@ pub(crate) fn telling_digits(name: &[u8]) -> Option<[u8; 6]> {
 /// Returns whether the name of a job directory tells that all in it is of one run at a time: not if it is no id, and not
 /// if it is one of those that Flink does not draw, and gives to all clusters or to all of one name.
 pub(crate) fn tells_run(job_directory: &Location) -> bool {
-    let Some((head, tail)) =
-        JobId::parse(job_directory.name()).and(job_directory.name().split_at_checked(16))
-    else {
+    JobId::parse(job_directory.name()).is_some_and(is_drawn)
+}
+
+/// Returns whether Flink has drawn an id: the others are made of the 32-bit hashes of two names, that of the cluster in
+/// the first half and, since Flink 2.3, that of the job in both. Each is a signed number of its half.
+pub(crate) fn is_drawn(id: JobId) -> bool {
+    let number = |half: Option<&[u8; 8]>| half.map_or(0, |half| i128::from(i64::from_be_bytes(*half)));
+    let (first, last) = (number(id.0.first_chunk()), number(id.0.last_chunk()));
+    if (first, last) == (0, 0) {
         return false;
-    };
-    tail != b"0000000000000000" || !(head.starts_with(b"00000000") || head.starts_with(b"ffffffff"))
+    }
+    let cluster = first - last;
+    let fits = i128::from(i32::MIN)..=i128::from(i32::MAX);
+    first == 0 || cluster == 0 || last.abs() > i128::from(u32::MAX) || !fits.contains(&cluster)
 }
 
 /// Returns whether an id begins with these digits.

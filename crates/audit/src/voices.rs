@@ -6,7 +6,7 @@
 
 use chksweep_core::location::path_below;
 use chksweep_core::plan::{MetadataFile, Place, PlanInput};
-use chksweep_core::{Content, Location, Uuid};
+use chksweep_core::{Content, Location, Timestamp, Uuid};
 
 use crate::view::View;
 
@@ -34,10 +34,38 @@ fn speaks(view: &View<'_>, input: &PlanInput<'_>, file: &MetadataFile) -> bool {
     match &file.place {
         Place::Sweep | Place::Reference => true,
         Place::Quarantined { original, moved_at } => {
-            moved_at.is_none_or(|moved| input.as_of <= moved.plus(input.policy.min_age))
-                || view.is_under(original, input.pins)
+            moved_at.is_none_or(|moved| {
+                input.as_of <= moved.plus(input.policy.min_age) || is_read_after(view, file, moved)
+            }) || view.is_under(original, input.pins)
         }
     }
+}
+
+/// Returns whether somebody has read, since a metadata file was set aside and of late, state that it names: he may have
+/// begun from it, and names nothing yet. What lies where it lay, or is spelled in any way, counts; operator state does
+/// not, which chksweep reads.
+fn is_read_after(view: &View<'_>, file: &MetadataFile, moved: Timestamp) -> bool {
+    let Ok(content) = &file.content else { return false };
+    let input = &view.input;
+    let voice = Voice { index: 0, file };
+    let is_read = |read: Timestamp| {
+        read > moved && (read > input.as_of || input.as_of <= read.plus(input.policy.quiescent_after))
+    };
+    (0_u32..).zip(&content.files.files).any(|(number, reference)| {
+        if content.operator_state_files.binary_search(&number).is_ok() {
+            return false;
+        }
+        let Some(directory) = content.files.location(*reference).and_then(|place| place.parent()) else {
+            return false;
+        };
+        let name = content.files.names.get(reference.name);
+        voice
+            .spellings(view, &directory)
+            .iter()
+            .flat_map(|path| view.at_path(path))
+            .filter_map(|place| input.inventory.find_file(place, name))
+            .any(|found| is_read(input.inventory.file(found).accessed))
+    })
 }
 
 /// Returns where a metadata file lies or, from a quarantine, where it lay.

@@ -6,6 +6,7 @@
 
 mod lookup;
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use chksweep_core::plan::{MetadataFile, OperatorStateSearch, Place, PlanInput};
@@ -53,6 +54,7 @@ impl Snapshot<'_> {
 
 /// Returns the metadata files that could be read, in the order of the input.
 pub(crate) fn snapshots<'a>(input: &PlanInput<'a>) -> Vec<Snapshot<'a>> {
+    let index = OnceCell::new();
     input
         .metadata
         .iter()
@@ -69,7 +71,8 @@ pub(crate) fn snapshots<'a>(input: &PlanInput<'a>) -> Vec<Snapshot<'a>> {
                 },
                 Place::Reference | Place::Quarantined { .. } => (None, None),
             };
-            let names = still_names(file, input) || is_read_since(file, content, home.as_ref(), input);
+            let names =
+                still_names(file, input) || is_read_since(file, content, home.as_ref(), input, &index);
             Some(Snapshot { file, content, home, directory, listed, names })
         })
         .collect()
@@ -96,28 +99,29 @@ fn is_read_since(
     content: &Content,
     home: Option<&Location>,
     input: &PlanInput<'_>,
+    index: &OnceCell<PathIndex>,
 ) -> bool {
     let (Place::Quarantined { moved_at: Some(at), .. }, Some(home)) = (&file.place, home) else {
         return false;
     };
     let here = file.location.parent();
-    let places: Vec<Option<DirectoryId>> = content
+    let index = index.get_or_init(|| PathIndex::new(input));
+    let places: Vec<Vec<DirectoryId>> = content
         .files
         .directories
         .iter()
         .map(|directory| if Some(directory) == here.as_ref() { home } else { directory })
-        .map(|directory| input.inventory.find_directory(directory))
+        .map(|directory| index.find(input, directory))
         .collect();
+    let is_late = |id: FileId| {
+        let read = input.inventory.file(id).accessed;
+        read > *at && (read > input.as_of || input.as_of.since(read) <= input.policy.quiescent_after)
+    };
     (0_u32..).zip(&content.files.files).any(|(number, reference)| {
-        let place =
-            usize::try_from(reference.directory).ok().and_then(|at| places.get(at).copied().flatten());
-        let found = place
-            .filter(|_| content.operator_state_files.binary_search(&number).is_err())
-            .and_then(|place| input.inventory.find_file(place, content.files.names.get(reference.name)));
-        found.is_some_and(|id| {
-            let read = input.inventory.file(id).accessed;
-            read > *at && (read > input.as_of || input.as_of.since(read) <= input.policy.quiescent_after)
-        })
+        let name = content.files.names.get(reference.name);
+        let places = usize::try_from(reference.directory).ok().and_then(|at| places.get(at));
+        let mut found = places.into_iter().flatten().filter_map(|at| input.inventory.find_file(*at, name));
+        content.operator_state_files.binary_search(&number).is_err() && found.any(is_late)
     })
 }
 

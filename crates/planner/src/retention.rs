@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use chksweep_core::plan::{PlanInput, Rule};
+use chksweep_core::plan::{Place, PlanInput, Rule};
 use chksweep_core::policy::RetentionRule;
-use chksweep_core::{Age, FileId, Kind, Location, OperatorId, Timestamp};
+use chksweep_core::{Age, File, FileId, JobId, Kind, Location, OperatorId, Timestamp};
 
 use crate::liveness::Liveness;
 use crate::map::{JobDirectoryIndex, Map, Role};
@@ -54,7 +54,9 @@ struct Context<'a> {
     liveness: &'a Liveness,
     /// A policy of which only the count matters: what it would free one day, whatever the ages now.
     what_if: Option<u32>,
-    /// Whether anything shows that reading a file leaves a trace.
+    /// Whether anything shows that reading a file ever left a trace.
+    recorded_reads: bool,
+    /// Whether it does now, on every file system.
     records_reads: bool,
 }
 
@@ -68,8 +70,10 @@ impl Retention {
         liveness: &Liveness,
         what_if: Option<u32>,
     ) -> Self {
-        let records_reads = what_if.is_none() && records_reads(input);
-        let context = Context { input, map, snapshots, naming, liveness, what_if, records_reads };
+        let recorded_reads = what_if.is_none() && recorded_reads(input);
+        let records_reads = recorded_reads && records_reads(input);
+        let context =
+            Context { input, map, snapshots, naming, liveness, what_if, recorded_reads, records_reads };
         let mut retired = BTreeMap::new();
         let mut shared = Vec::new();
         for (job, members) in context.checkpoints_by_job() {
@@ -116,6 +120,7 @@ impl Context<'_> {
     /// glob does not match is not retired by it.
     fn savepoints_by_job(&self) -> Vec<(Terms, Vec<usize>)> {
         let mut by_name: BTreeMap<(Location, Vec<u8>, Terms), Vec<usize>> = BTreeMap::new();
+        let jobs_by_digits = ids_by_digits(self.input);
         for (at, snapshot) in self.snapshots.iter().enumerate() {
             let Some(directory) = snapshot.directory else { continue };
             let (Role::Savepoint(digits), Some(_)) = (self.map.role(directory), snapshot.listed) else {
@@ -124,7 +129,8 @@ impl Context<'_> {
             let location = &self.input.inventory.directory(directory).location;
             let Some(parent) = location.parent() else { continue };
             let terms = self.terms(location);
-            let ambiguous = &digits == b"000000" || &digits == b"ffffff";
+            let is_of_several = jobs_by_digits.get(&digits).is_some_and(|ids| ids.len() > 1);
+            let ambiguous = &digits == b"000000" || &digits == b"ffffff" || is_of_several;
             let key = match (terms.one_job, ambiguous) {
                 (true, _) => Vec::new(),
                 (false, true) => continue,
@@ -323,7 +329,7 @@ impl Context<'_> {
             }
         }
         let elsewhere = self.naming.state_elsewhere.get(at).copied().unwrap_or(true);
-        let may_be_told_elsewhere = self.records_reads && !told && elsewhere;
+        let may_be_told_elsewhere = self.recorded_reads && !told && elsewhere;
         (told && self.records_reads) || (self.input.policy.no_ha && !may_be_told_elsewhere)
     }
 
@@ -406,13 +412,66 @@ impl Context<'_> {
     }
 }
 
+/// Returns the ids of all jobs that anything tells of, by their first six digits: those that have a directory, had one at
+/// an earlier look, or wrote metadata anywhere.
+fn ids_by_digits(input: &PlanInput<'_>) -> BTreeMap<[u8; 6], BTreeSet<JobId>> {
+    let mut by_digits: BTreeMap<[u8; 6], BTreeSet<JobId>> = BTreeMap::new();
+    let mut add = |id: Option<JobId>| {
+        let Some(id) = id else { return };
+        if let Some(digits) = id.to_string().as_bytes().first_chunk() {
+            by_digits.entry(*digits).or_default().insert(id);
+        }
+    };
+    for (_, directory) in input.inventory.directories() {
+        add(JobId::parse(directory.location.name()));
+    }
+    for path in input.looks.directories.keys() {
+        add(path.rsplit('/').next().and_then(|name| JobId::parse(name.as_bytes())));
+    }
+    for file in input.metadata {
+        let mut at = match &file.place {
+            Place::Quarantined { original, .. } => original.parent(),
+            Place::Sweep | Place::Reference => file.location.parent(),
+        };
+        while let Some(here) = at {
+            add(JobId::parse(here.name()));
+            at = here.parent();
+        }
+    }
+    by_digits
+}
+
 /// Returns whether some file was read after it was written, as far as its times tell. Where access times are off,
-/// HDFS still gives each file one: that of its making, which never changes and tells nothing. chksweep itself reads
-/// every `_metadata`, so where they are on the next plan finds a trace.
-fn records_reads(input: &PlanInput<'_>) -> bool {
+/// HDFS still gives each file one: that of its making, which never changes and tells nothing.
+fn recorded_reads(input: &PlanInput<'_>) -> bool {
     let inventory = input.inventory;
     let mut files = inventory.directories().flat_map(|(id, _)| inventory.files_of(id));
-    files.any(|(_, file)| file.accessed > file.modified)
+    files.any(|(_, file)| is_read(file))
+}
+
+/// Returns whether each file system with files on it shows a read of late: an old trace may be from before access times
+/// were turned off, or have come with a copy. chksweep itself reads every `_metadata`, so where they are on the next
+/// plan finds a trace.
+fn records_reads(input: &PlanInput<'_>) -> bool {
+    let late = input.policy.quiescent_after.max(Age::days(2));
+    let is_late = |file: &File| {
+        is_read(file) && (file.accessed > input.looked_at || input.looked_at.since(file.accessed) <= late)
+    };
+    let inventory = input.inventory;
+    let mut by_place: BTreeMap<(Option<&str>, &str), bool> = BTreeMap::new();
+    for (id, directory) in inventory.directories() {
+        let place = (directory.location.scheme(), directory.location.authority());
+        if !by_place.get(&place).copied().unwrap_or(false)
+            && let Some(found) = inventory.files_of(id).map(|(_, file)| is_late(file)).max()
+        {
+            by_place.insert(place, found);
+        }
+    }
+    by_place.values().all(|found| *found)
+}
+
+fn is_read(file: &File) -> bool {
+    file.accessed > file.modified
 }
 
 /// Returns whether two sets of operators, each sorted, overlap by at least half of the larger.

@@ -7,13 +7,13 @@ mod common;
 use chksweep_core::plan::Rule;
 use chksweep_core::policy::RetentionRule;
 use chksweep_core::{Age, OperatorId};
-use chksweep_testkit::world::uuid;
+use chksweep_testkit::world::{location, uuid};
 use common::{A, Planned, World};
 
 /// Five checkpoints, the newest two days old, each with a shared file of its own. What was read a while ago tells that
 /// access times are on.
 fn five() -> World {
-    let read = World::new().file("read", 80).accessed("read", 40);
+    let read = World::new().file("read", 80).accessed("read", 1);
     (1..=5_u32).fold(read, |world, n| {
         let file = format!("$A/shared/{}", uuid(n));
         let days = u64::from(20 - 3 * n);
@@ -78,6 +78,44 @@ fn an_access_time_that_is_only_the_time_of_making_tells_nothing() {
     assert_eq!(retired(&world), [0; 0], "a job that restored one may need it again, and nobody would see");
     let read = world.clone().accessed("$A/chk-5/_metadata", 1);
     assert_eq!(retired(&read), [1, 2], "access times are on after all");
+}
+
+#[test]
+fn an_old_trace_or_one_of_another_file_system_does_not_tell_that_reads_leave_one() {
+    let elsewhere = "hdfs://other/flink/read";
+    let of = |read: u64, other: Option<u64>| {
+        let mut world = five().accessed("read", read).policy(keep_last(3));
+        if let Some(read) = other {
+            world = world.file(elsewhere, 80).accessed(elsewhere, read);
+            world.other_roots = vec![location("hdfs://other/flink")];
+        }
+        retired(&world)
+    };
+    assert_eq!(of(7, None), [1, 2]);
+    assert_eq!(of(8, None), [0; 0], "access times may have been turned off since");
+    assert_eq!(of(1, Some(80)), [0; 0], "nothing tells that they are on there");
+    assert_eq!(of(1, Some(2)), [1, 2]);
+}
+
+/// Two jobs of one program, of which the ids begin with the same six digits, took savepoints into one directory.
+#[test]
+fn savepoints_of_two_jobs_whose_ids_begin_alike_are_not_counted_together() {
+    let asked = || {
+        let world = World::new().file("read", 80).accessed("read", 1);
+        (1..=3_u32).fold(world, |world, n| {
+            let file = format!("sp/savepoint-aaaaaa-00000000000{n}/{}", uuid(n));
+            let metadata = format!("sp/savepoint-aaaaaa-00000000000{n}/_metadata");
+            let days = u64::from(40 - 3 * n);
+            world.file(&file, days).accessed(&file, 30).metadata(&metadata, days, &[&file])
+        })
+    };
+    let asked = || asked().policy(|policy| policy.savepoint_keep_last = Some(2));
+    let first = "sp/savepoint-aaaaaa-000000000001/_metadata".to_owned();
+    assert_eq!(asked().dir("$A/shared", 90).swept(), [first.clone()]);
+    for other in ["aaaaaa00000000000000000000000001/shared", "team/aaaaaa00000000000000000000000001/shared"] {
+        let world = asked().dir("$A/shared", 90).dir(other, 90);
+        assert_eq!(world.swept(), [""; 0], "{other}");
+    }
 }
 
 #[test]
@@ -229,7 +267,7 @@ fn a_checkpoint_that_misses_files_stays_until_enough_whole_ones_are_newer() {
         let missing = format!("$A/shared/{}", uuid(99));
         let name = format!("$A/chk-{number}/_metadata");
         let files: Vec<String> = (11..=14).map(|n| format!("$A/shared/{}", uuid(n))).collect();
-        let mut world = World::new().file("read", 80).accessed("read", 40);
+        let mut world = World::new().file("read", 80).accessed("read", 1);
         for (n, file) in (11..=14_u64).zip(&files) {
             let path = format!("$A/chk-{n}/_metadata");
             world = world.file(file, 60).accessed(file, 60).metadata(&path, 30 - 2 * (n - 10), &[file]);
@@ -257,7 +295,7 @@ fn that_operator_state_was_read_is_no_use() {
                 }
             })
         };
-        let world = World::new().file("read", 80).accessed("read", 40);
+        let world = World::new().file("read", 80).accessed("read", 1);
         let world = (2..=5_u32).fold(world, |world, n| {
             let file = format!("$A/shared/{}", uuid(n));
             let path = format!("$A/chk-{n}/_metadata");
@@ -291,7 +329,7 @@ fn the_most_specific_rule_holds() {
 #[test]
 fn savepoints_go_only_by_a_policy_of_their_own() {
     let world = |digits: &str| {
-        (1..=4_u32).fold(World::new().file("read", 80).accessed("read", 40), |world, n| {
+        (1..=4_u32).fold(World::new().file("read", 80).accessed("read", 1), |world, n| {
             let directory = format!("savepoint-{digits}-00000000000{n}");
             let days = u64::from(30 - 5 * n);
             let file = format!("{directory}/{}", uuid(n));

@@ -61,7 +61,7 @@ fn where_several_runs_may_write_no_checkpoint_passes_over_what_another_wrote() {
 #[test]
 fn a_checkpoint_that_a_suspended_cluster_will_resume_from_was_retired_for_those_of_its_namesake() {
     let several = |jobs: &[&str]| {
-        let read = World::new().file("read", 80).accessed("read", 40);
+        let read = World::new().file("read", 80).accessed("read", 1);
         jobs.iter().flat_map(|job| (1..=5_u32).map(move |n| (job, n))).fold(read, |world, (job, n)| {
             let file = format!("{job}/shared/{}", uuid(n));
             let days = u64::from(20 - 3 * n);

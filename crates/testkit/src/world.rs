@@ -57,6 +57,8 @@ pub struct World {
     pub pins: Vec<Location>,
     /// Which spellings are one place.
     pub equivalence: Equivalence,
+    /// Sweep roots besides [`ROOT`].
+    pub other_roots: Vec<Location>,
     /// Roots read for references only.
     pub reference_roots: Vec<Location>,
     /// Directories whose listing broke.
@@ -81,6 +83,7 @@ impl World {
             looks: Looks::default(),
             pins: Vec::new(),
             equivalence: Equivalence::default(),
+            other_roots: Vec::new(),
             reference_roots: Vec::new(),
             unlisted: Vec::new(),
             as_of: NOW,
@@ -264,8 +267,10 @@ impl World {
     pub fn inventory(&self) -> Inventory {
         let mut builder = InventoryBuilder::default();
         let root = Location::from_printed(ROOT.as_bytes()).unwrap();
-        let id = builder.add_root(root.clone(), NOW);
-        self.list(&mut builder, id, &root);
+        for root in [&root].into_iter().chain(&self.other_roots) {
+            let id = builder.add_root(root.clone(), NOW);
+            self.list(&mut builder, id, root);
+        }
         builder.build()
     }
 

@@ -1,17 +1,18 @@
 //! A completed snapshot goes only by a policy that somebody wrote, never the last, never one in use; and only its
 //! `_metadata` goes in one plan with it: what it names, it still names ([`super::naming`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chksweep_core::plan::{MetadataFile, Rule};
-use chksweep_core::{Content, DirectoryId, JobId, Kind, Location};
+use chksweep_core::{Age, Content, DirectoryId, JobId, Kind, Location};
 
 use super::{Evidence, refuse_by_directory};
-use crate::jobs::{is_within, telling_digits, tells_run};
+use crate::jobs::{is_within, starts_with, telling_digits, tells_run};
 use crate::report::Report;
 use crate::retention::{Retention, candidates};
 use crate::snapshots::{Snapshot, Target, follow, is_same_lineage, is_swept, resolves};
 use crate::view::{SweptFile, View, Zone};
+use crate::voices::home;
 
 /// A retired checkpoint has enough newer ones of its lineage that stay, by number and by mtime, all of them whole;
 /// for one that misses files itself, one newer is enough.
@@ -187,7 +188,7 @@ fn against_retired_savepoint(
         let Some(keep_last) = retention.savepoint_keep_last else { return false };
         let young = retention.savepoint_keep_within.is_some_and(|age| is_within(view, file.modified, age));
         // Digits that many jobs share identify nothing: then the policy has to say that there is one job.
-        let told = digits.is_some() || retention.one_job;
+        let told = retention.one_job || digits.is_some_and(|digits| savepoints.are_of_one_job(digits));
         told && !young && savepoints.has_newer(file, digits, retention, keep_last.max(1))
     });
     (!allowed).then_some("no savepoint retention that may hold for it retires it")
@@ -197,9 +198,23 @@ fn digits_of(metadata: &Location) -> Option<[u8; 6]> {
     telling_digits(metadata.parent()?.name())
 }
 
+/// Returns the ids that anything tells of: of a directory that was listed, of one which an earlier look saw, and of a job
+/// that wrote metadata.
+fn known_ids(evidence: &Evidence<'_>) -> BTreeSet<JobId> {
+    let input = &evidence.view.input;
+    let listed =
+        input.inventory.directories().filter_map(|(_, directory)| JobId::parse(directory.location.name()));
+    let last = |path: &String| JobId::parse(path.rsplit('/').next()?.as_bytes());
+    let seen = input.looks.directories.keys().filter_map(last);
+    let wrote = input.metadata.iter().map(home).flat_map(|at| at.path().split(|byte| *byte == b'/'));
+    listed.chain(seen).chain(wrote.filter_map(JobId::parse)).collect()
+}
+
 /// The savepoints that stay, were read, and are whole; the newest first.
 struct Savepoints<'a> {
     staying: Vec<(&'a MetadataFile, Option<[u8; 6]>)>,
+    /// The ids of all jobs that anything tells of, sorted.
+    ids: BTreeSet<JobId>,
 }
 
 impl<'a> Savepoints<'a> {
@@ -221,7 +236,14 @@ impl<'a> Savepoints<'a> {
             .map(|file| (file, digits_of(&file.location)))
             .collect();
         staying.sort_by_key(|(file, _)| std::cmp::Reverse(file.modified));
-        Self { staying }
+        Self { staying, ids: known_ids(evidence) }
+    }
+
+    /// Returns whether no two jobs have ids that begin with these digits.
+    fn are_of_one_job(&self, digits: [u8; 6]) -> bool {
+        let text = std::str::from_utf8(&digits).unwrap_or_default();
+        let Some(first) = JobId::parse(format!("{text:0<32}").as_bytes()) else { return false };
+        self.ids.range(first..).take_while(|id| starts_with(**id, digits)).count() < 2
     }
 
     /// Returns whether enough savepoints of the same job are newer than this one.
@@ -296,7 +318,7 @@ fn against_expired(evidence: &Evidence<'_>, directory: DirectoryId) -> Option<&'
 pub(super) fn check_in_use(evidence: &Evidence<'_>, report: &mut Report) {
     let view = &evidence.view;
     let recorded = is_any_read_recorded(view);
-    let told = view.input.policy.no_ha || recorded;
+    let told = view.input.policy.no_ha || is_every_read_recorded(view);
     for swept in &view.files {
         match super::place::name_of(view, swept) {
             chksweep_core::layout::FileName::Metadata => {}
@@ -313,7 +335,11 @@ pub(super) fn check_in_use(evidence: &Evidence<'_>, report: &mut Report) {
             continue;
         };
         if !told {
-            report.at("in-use", &location, "whether it is in use cannot be told: no read was ever recorded");
+            report.at(
+                "in-use",
+                &location,
+                "whether it is in use cannot be told: no read was recorded of late",
+            );
         } else if let Some(message) = use_of(evidence, content, recorded) {
             report.at("in-use", &location, message);
         }
@@ -325,6 +351,26 @@ fn is_any_read_recorded(view: &View<'_>) -> bool {
     let inventory = view.input.inventory;
     let mut files = inventory.directories().flat_map(|(id, _)| inventory.files_of(id));
     files.any(|(_, file)| file.accessed > file.modified)
+}
+
+/// A read that was recorded long ago, or elsewhere, does not tell that reads are recorded now.
+fn is_every_read_recorded(view: &View<'_>) -> bool {
+    let (inventory, looked_at) = (view.input.inventory, view.input.looked_at);
+    let since = looked_at.minus(view.input.policy.quiescent_after.max(Age::days(2)));
+    let file_system = |at: &Location| (at.scheme().map(str::to_owned), at.authority().to_owned());
+    let (mut all, mut recorded) = (BTreeSet::new(), BTreeSet::new());
+    for (id, directory) in inventory.directories() {
+        let mut files = inventory.files_of(id).peekable();
+        if files.peek().is_none() {
+            continue;
+        }
+        let place = file_system(&directory.location);
+        if files.any(|(_, file)| file.accessed > file.modified && file.accessed >= since) {
+            recorded.insert(place.clone());
+        }
+        all.insert(place);
+    }
+    all == recorded
 }
 
 /// Says why somebody may be using a snapshot. `recorded`: whether reads leave traces at all.

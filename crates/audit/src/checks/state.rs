@@ -3,12 +3,12 @@
 
 use chksweep_core::layout::{self, DirectoryName};
 use chksweep_core::plan::{OperatorStateSearch, Place, Rule};
-use chksweep_core::{DirectoryId, JobId, Kind, OperatorId, Timestamp};
+use chksweep_core::{DirectoryId, Kind, OperatorId, Timestamp};
 
 use super::place::{is_old_changelog, merged_job};
 use super::{Evidence, refuse_by_directory};
 use crate::fingerprint::tidy;
-use crate::jobs::{Owner, tells_run};
+use crate::jobs::{Owner, is_drawn, tells_run};
 use crate::report::Report;
 use crate::view::{SweptFile, Zone};
 use crate::voices::{Voice, home};
@@ -150,7 +150,7 @@ fn all_searched(evidence: &Evidence<'_>, directory: DirectoryId) -> bool {
 /// jobs may have shared the directory.
 fn operators_of(evidence: &Evidence<'_>, job: usize) -> Option<Vec<OperatorId>> {
     let id = evidence.jobs.get(job)?.id?;
-    if id == JobId([0; 16]) {
+    if !is_drawn(id) {
         return None;
     }
     let of_job = |at: usize| matches!(evidence.jobs.owner(at), owner @ Owner::Listed(_) if evidence.jobs.is_same(owner, job));

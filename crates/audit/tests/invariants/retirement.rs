@@ -59,10 +59,17 @@ fn where_several_runs_may_write_only_a_declaration_retires() {
         world.sweep(&format!("/r/{job}/chk-1/_metadata"), Rule::RetiredCheckpoint);
         world
     };
-    for job in [A, "00000000123456780000000000000001", "12345678123456780000000000000000"] {
+    let drawn = ["00000001123456780000000000000001", "12345678123456780000000000000000"];
+    for job in drawn.into_iter().chain([A, "00000000000000000000000000000001"]) {
         world(job).passes();
     }
-    let shared = [&"0".repeat(32), "00000000123456780000000000000000", "ffffffffdeadbeef0000000000000000"];
+    let shared = [
+        &"0".repeat(32),
+        "00000000123456780000000000000000",
+        "ffffffffdeadbeef0000000000000000",
+        "ffffffff92744b58000000000446b47f",
+        "ffffffff8e2d96da0000000000000001",
+    ];
     for job in shared.into_iter().chain(["flat"]) {
         world(job).refused(&["retired-checkpoint"]);
         let mut alone = world(job);
@@ -353,6 +360,26 @@ fn savepoints_go_only_by_a_policy_for_them() {
 }
 
 #[test]
+fn digits_of_two_jobs_tell_none() {
+    let second = "abcdef00000000000000000000000002";
+    let known = |first: &str| {
+        let mut world = savepoints("abcdef");
+        world.directory(&format!("/r/{first}/shared"));
+        world
+    };
+    known("abcdef00000000000000000000000001").passes();
+    known("abcdee00000000000000000000000001").directory(&format!("/r/{second}")).passes();
+    known("abcdef00000000000000000000000001")
+        .directory(&format!("/r/{second}"))
+        .refused(&["retired-savepoint"]);
+    let mut seen = known("abcdef00000000000000000000000001");
+    seen.root("/gone").directory(&format!("/gone/{second}")).refused(&["retired-savepoint"]);
+    let mut wrote = known("abcdef00000000000000000000000001");
+    wrote.says(Says::at(&format!("/far/{second}/chk-9/_metadata")));
+    wrote.refused(&["retired-savepoint"]);
+}
+
+#[test]
 fn digits_that_many_share_tell_no_job() {
     for digits in ["000000", "ffffff"] {
         let mut world = savepoints(digits);
@@ -420,7 +447,7 @@ fn the_last_checkpoint_goes_only_when_its_job_expires() {
     world.file(&orphan).sweep(&orphan, Rule::ExpiredJob).passes();
 }
 
-/// HDFS gives every file the access time of its making: one that is later somewhere shows that reads are recorded.
+/// HDFS gives every file the access time of its making: a later one shows that reads were recorded by then, there.
 #[test]
 fn without_a_read_on_record_nothing_tells_what_is_in_use() {
     let mut world = four();
@@ -430,7 +457,11 @@ fn without_a_read_on_record_nothing_tells_what_is_in_use() {
         world.with(&metadata(number), |file| file.accessed = written);
     }
     world.refused(&["in-use"]);
-    world.with(&state(4), |file| file.accessed = days(20)).passes();
+    world.with(&state(4), |file| file.accessed = days(8)).refused(&["in-use"]);
+    world.with(&state(4), |file| file.accessed = days(7)).passes();
+    let elsewhere = "hdfs://other/r/_old";
+    world.root("hdfs://other/r").file(elsewhere).refused(&["in-use"]);
+    world.with(elsewhere, |file| file.accessed = days(2)).passes();
 }
 
 /// A named savepoint may lie in a directory that somebody renamed.
