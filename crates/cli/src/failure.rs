@@ -179,7 +179,12 @@ fn hint_of_run(error: &RunError) -> Option<std::borrow::Cow<'static, str>> {
              changes something"
                 .into(),
         ),
-        RunError::Lock(LockError::Lost { .. }) | RunError::Journal(_) | RunError::Options(_) => None,
+        RunError::Journal(_) => Some(
+            "nothing is done that cannot be recorded: make room where that was to be written, and run again, which \
+             settles what was begun; `chksweep quarantine list` shows what was set aside"
+                .into(),
+        ),
+        RunError::Lock(LockError::Lost { .. }) | RunError::Options(_) => None,
     }
 }
 

@@ -180,6 +180,7 @@ fn who() -> Who {
     let user = ["HADOOP_USER_NAME", "USER", "LOGNAME"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
+        .or_else(account)
         .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
     Who {
         tool: concat!("chksweep ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -187,6 +188,17 @@ fn who() -> Who {
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         pid: std::process::id(),
     }
+}
+
+/// Returns the name of this user's account, where it is one of this machine: cron and containers may set no variable.
+fn account() -> Option<String> {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let accounts = std::fs::read_to_string("/etc/passwd").ok()?;
+    let mut fields = accounts.lines().map(|line| line.split(':'));
+    fields.find_map(|mut line| {
+        let name = line.next()?;
+        (line.nth(1)? == uid && !name.is_empty()).then(|| name.to_owned())
+    })
 }
 
 /// Returns the exit code that a plan gives.

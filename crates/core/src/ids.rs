@@ -26,16 +26,15 @@ impl JobId {
     /// added to both halves (`JobNameBasedJobIdManager`). Two clusters of one name, as in two namespaces, have one id.
     ///
     /// A drawn id looks like that once in 2^60. An id that people fix and that looks like none of these is not known.
-    pub const fn may_be_shared(self) -> bool {
-        let both = u128::from_be_bytes(self.0);
-        let (first, last) = ((both >> 64) as u64, both as u64);
-        let (of_job, of_cluster) = (last.cast_signed(), first.wrapping_sub(last).cast_signed());
+    pub fn may_be_shared(self) -> bool {
+        let half = |bytes: Option<&[u8; 8]>| i64::from_be_bytes(bytes.copied().unwrap_or_default());
+        let (first, last) = (half(self.0.first_chunk()), half(self.0.last_chunk()));
         // The count may take the hash of a job's name a little further.
-        let is_hash_of_job = of_job.unsigned_abs() < 1 << 32;
-        let is_hash_of_cluster = of_cluster >= i32::MIN as i64 && of_cluster <= i32::MAX as i64;
+        let is_hash_of_job = last.unsigned_abs() < 1 << 32;
+        let is_hash_of_cluster = i32::try_from(first.wrapping_sub(last)).is_ok();
         // Numbers that people write as ids have an empty first half, and two hashes that cancel out are none.
-        let is_number = first == 0 || of_cluster == 0;
-        both == 0 || (is_hash_of_job && is_hash_of_cluster && !is_number)
+        let is_number = first == 0 || first == last;
+        (first, last) == (0, 0) || (is_hash_of_job && is_hash_of_cluster && !is_number)
     }
 }
 

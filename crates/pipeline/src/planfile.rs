@@ -120,10 +120,18 @@ fn write_lines<W: Write>(
 ///
 /// When it cannot be read, is no plan file, was edited or cut short, or is of another schema.
 pub fn read_plan_file(path: &Path, keep: impl FnMut(&Entry) -> bool) -> Result<PlanFile, PipelineError> {
-    let input = File::open(path).map_err(PlanFileError::Io);
-    input
+    input_of(path)
         .and_then(|file| read_plan(BufReader::new(file), keep))
         .map_err(|source| PipelineError::ReadPlan { path: path.to_owned(), source })
+}
+
+/// Opens a regular file: another may give nothing for ever.
+fn input_of(path: &Path) -> Result<File, PlanFileError> {
+    let found = fs::metadata(path).map_err(PlanFileError::Io)?;
+    if !found.is_file() {
+        return Err(PlanFileError::Io(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
+    }
+    File::open(path).map_err(PlanFileError::Io)
 }
 
 /// Reads what stands in a plan file, compressed or not: those entries that `keep` wants.

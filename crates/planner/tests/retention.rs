@@ -111,7 +111,7 @@ fn savepoints_of_two_jobs_whose_ids_begin_alike_are_not_counted_together() {
     };
     let asked = || asked().policy(|policy| policy.savepoint_keep_last = Some(2));
     let first = "sp/savepoint-aaaaaa-000000000001/_metadata".to_owned();
-    assert_eq!(asked().dir("$A/shared", 90).swept(), [first.clone()]);
+    assert_eq!(asked().dir("$A/shared", 90).swept(), [first]);
     for other in ["aaaaaa00000000000000000000000001/shared", "team/aaaaaa00000000000000000000000001/shared"] {
         let world = asked().dir("$A/shared", 90).dir(other, 90);
         assert_eq!(world.swept(), [""; 0], "{other}");

@@ -63,7 +63,12 @@ pub(crate) fn verify(files: &[PathBuf], context: &Context) -> Outcome {
         }
         return Ok(Exit::Done);
     }
-    context.printer.text(|out| records.iter().try_for_each(|record| print(out, record)))?;
+    let is_compared = |record: &Checked| {
+        let same = |other: &&Checked| other.verified.run_id == record.verified.run_id;
+        record.copy.is_some() || records.iter().filter(same).count() > 1
+    };
+    let print = |out: &mut dyn io::Write| records.iter().try_for_each(|it| print(out, it, is_compared(it)));
+    context.printer.text(print)?;
     Ok(Exit::Done)
 }
 
@@ -75,7 +80,7 @@ fn alike(before: &[Checked], record: Checked) -> Outcome<Checked> {
     Ok(record)
 }
 
-fn print(out: &mut dyn io::Write, record: &Checked) -> io::Result<()> {
+fn print(out: &mut dyn io::Write, record: &Checked, is_compared: bool) -> io::Result<()> {
     let verified = &record.verified;
     let run = verified.run_id.as_deref().unwrap_or("of no run");
     writeln!(
@@ -89,6 +94,12 @@ fn print(out: &mut dyn io::Write, record: &Checked) -> io::Result<()> {
     }
     if let Some(copy) = &record.copy {
         writeln!(out, "the copy `{}` holds the same", escaped(copy))?;
+    }
+    if !is_compared {
+        writeln!(
+            out,
+            "not compared with its copy, of which none is at hand: give both to have them compared"
+        )?;
     }
     writeln!(out, "digest of the last line: {}", verified.last)
 }

@@ -83,6 +83,9 @@ fn what_a_run_makes_is_for_its_owner_alone() {
     let sandbox = Sandbox::with_job();
     assert!(sandbox.run(&SWEEP).starts_with("exit 0"));
     assert_eq!(mode_of(&sandbox.path("r/.chksweep")), 0o700);
+    let records: Vec<_> = fs::read_dir(sandbox.path("r/.chksweep/runs")).unwrap().collect();
+    assert_eq!(records.len(), 2);
+    assert!(records.into_iter().all(|record| mode_of(&record.unwrap().path()) == 0o600));
     let state = sandbox.path("home/.local/state/chksweep");
     for kind in ["runs", "looks", "plans"] {
         let directory = state.join(kind);

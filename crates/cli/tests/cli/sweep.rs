@@ -201,6 +201,8 @@ fn the_record_of_a_run_is_whole_or_said_to_be_changed() {
     digest of the last line: [SHA256]
     [EOF]
     ");
+    let alone = sandbox.run(&["audit", "verify", &journal, "--state-dir", "nowhere"]);
+    assert!(alone.starts_with("exit 0") && alone.contains("not compared with its copy"), "{alone}");
     let text = std::fs::read_to_string(sandbox.path(&journal)).unwrap();
     sandbox.put("edited.jsonl", text.replacen("tester", "nobody", 1).as_bytes(), 0);
     insta::assert_snapshot!(sandbox.run(&["audit", "verify", "edited.jsonl"]), @r"
@@ -209,6 +211,37 @@ fn the_record_of_a_run_is_whole_or_said_to_be_changed() {
     error: the record `edited.jsonl` was changed: line 1: it is not what its own digest says: the journal was changed
     [EOF]
     ");
+}
+
+#[test]
+fn a_plan_is_a_regular_file() {
+    let sandbox = Sandbox::with_job();
+    let made = std::process::Command::new("mkfifo").arg(sandbox.path("pipe")).status().unwrap();
+    assert!(made.success());
+    insta::assert_snapshot!(sandbox.run(&["apply", "pipe", "--yes"]), @r"
+    exit 1
+    --- stderr
+    error: reading the plan `pipe`: reading the plan file: not a regular file
+    [EOF]
+    ");
+}
+
+/// What a run has moved is no sign of life, also when it is killed before it can say when it ended.
+#[test]
+fn a_declared_dead_job_is_swept_on_after_a_kill() {
+    let sandbox = Sandbox::with_job();
+    let left = format!("r/{JOB}/shared/22222222-2222-4222-8222-222222222222");
+    let words = ["run", "r", "--execute", "--dead-job", JOB, "--max-sweep-ratio", "1"];
+    let mut first = sandbox.command(&[&words[..], &["--max-rps", "5"]].concat()).spawn().unwrap();
+    while sandbox.exists(&left) {
+        assert!(first.try_wait().unwrap().is_none(), "it ended before anything was moved");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let again = sandbox.run(&[&words[..], &["--break-lock", "any"]].concat());
+    assert!(again.starts_with("exit 0") && again.contains("was broken off"), "{again}");
+    assert!(!sandbox.exists(&format!("r/{JOB}/chk-1/44444444-4444-4444-8444-444444444444")), "{again}");
 }
 
 #[test]

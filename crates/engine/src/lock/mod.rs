@@ -92,11 +92,16 @@ pub struct LockHeld {
     pub holder: Option<Holder>,
     /// How long it has been silent.
     pub silent_for: Age,
+    /// How far it is ahead of the clock of the storage, which had jumped: it is taken over that much later.
+    pub ahead: Age,
 }
+
+/// Clocks of a storage and of its mtimes may differ by that.
+const AHEAD: Age = Age::minutes(1);
 
 impl std::fmt::Display for LockHeld {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { location, holder, silent_for } = self;
+        let Self { location, holder, silent_for, ahead } = self;
         match holder {
             Some(Holder { owner, host, pid, run_id, since }) => write!(
                 f,
@@ -104,7 +109,11 @@ impl std::fmt::Display for LockHeld {
                  of {silent_for} ago"
             ),
             None => write!(f, "{location} is held by an unknown run, last heard of {silent_for} ago"),
+        }?;
+        if *ahead > AHEAD {
+            write!(f, "; its mtime is {ahead} ahead of the clock of the storage")?;
         }
+        Ok(())
     }
 }
 
@@ -113,7 +122,7 @@ impl std::fmt::Display for LockHeld {
 pub enum LockError {
     /// Another run holds it.
     #[error("{0}")]
-    Held(LockHeld),
+    Held(Box<LockHeld>),
     /// It was taken over by another run, or could not be kept up.
     #[error("the lock {location} is no longer this run's: {why}")]
     Lost {
@@ -237,7 +246,12 @@ pub async fn look(
     };
     let content = content_of(store, &location).await?;
     let holder = content.and_then(|content| serde_json::from_slice(&content).ok());
-    Ok(Some(LockHeld { location, holder, silent_for: now.since(status.modified) }))
+    Ok(Some(LockHeld {
+        location,
+        holder,
+        silent_for: now.since(status.modified),
+        ahead: status.modified.since(now),
+    }))
 }
 
 /// What a lock file holds: its bytes, and nothing where it is gone.

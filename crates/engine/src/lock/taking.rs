@@ -51,6 +51,7 @@ struct Seen {
     content: Option<Bytes>,
     holder: Option<Holder>,
     silent_for: Age,
+    ahead: Age,
 }
 
 /// Takes a silent lock away; one that is not silent is an error. One that is gone meanwhile is fine.
@@ -63,9 +64,14 @@ async fn take_away(
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let Some(seen) = look(request, store, root, lock).await? else { return Ok(()) };
     let broken = request.break_lock.is_some_and(|which| which.covers(seen.holder.as_ref()));
-    let held = LockHeld { location: lock.clone(), holder: seen.holder.clone(), silent_for: seen.silent_for };
+    let held = LockHeld {
+        location: lock.clone(),
+        holder: seen.holder.clone(),
+        silent_for: seen.silent_for,
+        ahead: seen.ahead,
+    };
     if !broken && seen.silent_for < SILENT_AFTER {
-        return Err(LockError::Held(held));
+        return Err(LockError::Held(Box::new(held)));
     }
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let name = format!("lock-taken-by-{}-{number}", request.holder.run_id);
@@ -115,6 +121,7 @@ async fn look(
         holder: content.as_ref().and_then(|content| serde_json::from_slice(content).ok()),
         content,
         silent_for: now.since(status.modified),
+        ahead: status.modified.since(now),
     }))
 }
 

@@ -168,6 +168,19 @@ async fn a_torn_or_empty_lock_counts_by_its_mtime() {
 }
 
 #[tokio::test]
+async fn a_lock_from_the_future_is_held_and_says_that_a_clock_had_jumped() {
+    let scene = Scene::new();
+    for (ahead, is_said) in [(Age::minutes(1), false), (Age::days(10), true)] {
+        scene.store.put(LOCK, b"{}", scene.store.now().plus(ahead));
+        let held = scene.acquire("run-2", None).await.unwrap_err().to_string();
+        assert_eq!(held.contains("ahead of the clock of the storage"), is_said, "{held}");
+        let root = scene.store.location("/a/r");
+        let seen = look(&scene.store, &root, scene.store.now()).await.unwrap().unwrap();
+        assert_eq!((seen.silent_for, seen.ahead), (Age(0), ahead));
+    }
+}
+
+#[tokio::test]
 async fn a_root_within_another_that_is_swept_takes_both_locks() {
     let scene = Scene::new();
     scene.store.mkdir("/a/.chksweep", scene.store.now());

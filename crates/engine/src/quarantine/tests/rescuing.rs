@@ -274,9 +274,9 @@ async fn a_checkpoint_comes_back_however_the_state_that_was_read_is_spelled() {
         (there, Equivalence::default())
     };
     for aside in [false, true] {
-        for spelled in [&moved as &dyn Fn(&Scene) -> (Location, Equivalence), &unknown] {
+        for is_known in [false, true] {
             let scene = Scene::new();
-            let (there, equivalence) = spelled(&scene);
+            let (there, equivalence) = if is_known { moved(&scene) } else { unknown(&scene) };
             let state = scene.at(&named("shared/#1"));
             let name = there.child(state.below(&scene.root()).unwrap()).to_string();
             scene.file(&named("shared/#1"), 100);
