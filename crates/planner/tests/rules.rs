@@ -600,6 +600,11 @@ fn a_checkpoint_that_was_being_restored_from_lost_its_files_a_day_after_its_meta
     let shared: &'static str = "$A/shared/00000001-0000-4000-8000-000000000000";
     assert_eq!(world(shared, 1).rule(shared), Rule::Named, "read after its metadata was set aside");
     assert_eq!(world(shared, 3).rule(shared), Rule::UnreferencedShared, "not since");
+    let elsewhere =
+        "hdfs://nn1:8020/r/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/shared/00000001-0000-4000-8000-000000000000";
+    let named_elsewhere = |read| world(elsewhere, 1).file(shared, 40).accessed(shared, read).rule(shared);
+    assert_eq!(named_elsewhere(1), Rule::Named, "an equal path of another authority");
+    assert_eq!(named_elsewhere(3), Rule::UnreferencedShared);
     let beside: &'static str = "00000001-0000-4000-8000-000000000000";
     let path = format!("$A/chk-1/{beside}");
     assert_eq!(world(beside, 1).rule(&path), Rule::Named);

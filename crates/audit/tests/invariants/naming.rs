@@ -96,6 +96,35 @@ fn metadata_speaks_from_the_quarantine_for_min_age() {
     }
 }
 
+/// A job may have begun from it, and come back to its state.
+#[test]
+fn what_was_set_aside_speaks_while_its_state_is_read() {
+    let original = format!("/r/{A}/chk-4/_metadata");
+    let lies = format!("/r/.chksweep/quarantine/run/{A}/chk-4/_metadata");
+    let far = format!("hdfs://nn1:8020{}", shared(A, 2));
+    for (named, read, speaks) in [
+        (shared(A, 2), days(6), true),
+        (shared(A, 2), days(8), false),
+        (far.clone(), days(6), true),
+        (far, days(8), false),
+    ] {
+        let mut world = two_files();
+        world.says(Says::at(&lies).quarantined(&original, Some(days(20))).names(&named));
+        world.with(&shared(A, 2), |file| file.accessed = read);
+        if speaks {
+            world.refused(&["named-by-path", "named-by-base-name"]);
+        } else {
+            world.passes();
+        }
+    }
+    let mut before = two_files();
+    before.says(Says::at(&lies).quarantined(&original, Some(days(5))).names(&shared(A, 2)));
+    before.with(&shared(A, 2), |file| file.accessed = days(6)).passes();
+    let mut by_us = two_files();
+    by_us.says(Says::at(&lies).quarantined(&original, Some(days(20))).names_operator_state(&shared(A, 2)));
+    by_us.with(&shared(A, 2), |file| file.accessed = days(6)).passes();
+}
+
 #[test]
 fn relative_names_in_the_quarantine_mean_both_directories() {
     let mut world = two_files();
