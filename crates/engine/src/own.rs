@@ -6,6 +6,7 @@
 
 use chksweep_core::{Location, Timestamp, layout};
 use chksweep_store::{ErrorKind, MutateStore, StoreError};
+use serde::{Deserialize, Serialize};
 
 /// The directory of chksweep's own files under a root.
 pub fn own_directory(root: &Location) -> Location {
@@ -94,7 +95,7 @@ pub(crate) fn is_absent(error: &StoreError) -> bool {
 }
 
 /// The length and mtime by which a file is recognised as the one that was planned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     /// Its length in bytes.
     pub length: u64,

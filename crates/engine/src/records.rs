@@ -88,6 +88,11 @@ impl RunRecord {
         Self { newer_schema: Some(schema), ..Self::broken_off(run_id, None, None) }
     }
 
+    /// Returns whether what it had begun is known: it came to its end, or a later run has looked.
+    pub fn is_settled(&self) -> bool {
+        self.ended_at.is_some() || self.settled_by.is_some()
+    }
+
     /// Returns whether the run covered this root.
     pub fn covers(&self, root: &Location) -> bool {
         self.roots.iter().any(|spot| spot.0 == *root)
@@ -147,7 +152,10 @@ pub async fn records(stores: &ReadStores, roots: &[Location]) -> Result<Vec<RunR
             let record = record?;
             let known = found.get(&record.run_id);
             // A run that went wrong under one root did so, whatever its record under another says.
-            if known.is_none_or(|known| known.clean && !record.clean) || record.newer_schema.is_some() {
+            let is_worse = |known: &RunRecord| {
+                known.clean && !record.clean || known.is_settled() && !record.is_settled()
+            };
+            if known.is_none_or(is_worse) || record.newer_schema.is_some() {
                 found.insert(record.run_id.clone(), record);
             }
         }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::events::Event;
 use crate::execute::{self, Sight};
 use crate::journal::{self, Contents, First, Found, IntentPath, Operation, Record, Settled, Spot};
-use crate::own;
+use crate::own::{self, Stamp};
 use crate::records::{self, RunRecord};
 use crate::run::{Run, RunError};
 use crate::stores::MutateStores;
@@ -151,10 +151,26 @@ async fn look(run: &mut Run, root: &Location, earlier: &str, open: &IntentPath) 
     }
 }
 
+/// Tells what arrived in a quarantine. What is more than was meant to go, or another file, goes back.
 async fn arrived(run: &mut Run, root: &Location, earlier: &str, open: &IntentPath) -> Option<Found> {
-    let (Operation::QuarantineTree, Some(Spot(to))) = (open.operation, &open.to) else {
-        return Some(Found::Target);
-    };
+    let Some(Spot(to)) = &open.to else { return Some(Found::Target) };
+    match (open.operation, open.stamp) {
+        (Operation::QuarantineTree, _) => {}
+        (Operation::Quarantine, Some(stamp)) if was_set_aside(root, earlier, open) => {
+            return file_arrived(run, to, stamp, open).await;
+        }
+        (
+            Operation::Quarantine
+            | Operation::Trash
+            | Operation::Delete
+            | Operation::RemoveDirectory
+            | Operation::Restore
+            | Operation::Rescue
+            | Operation::Purge
+            | Operation::PutBack,
+            _,
+        ) => return Some(Found::Target),
+    }
     if !was_set_aside(root, earlier, open) {
         let message =
             format!("the journal of run {earlier} tells of a move that no run makes, to {to}: left as it is");
@@ -175,4 +191,26 @@ async fn arrived(run: &mut Run, root: &Location, earlier: &str, open: &IntentPat
             None
         }
     }
+}
+
+/// A file of which another may have come under the same name since it was planned: a `_metadata` of a job that has the
+/// id again. Nothing names it, so nothing else would bring it back.
+async fn file_arrived(run: &mut Run, to: &Location, stamp: Stamp, open: &IntentPath) -> Option<Found> {
+    let now = match run.hands.look(to).await {
+        Sight::There(status) => Stamp { length: status.length, modified: status.modified },
+        Sight::Absent => return Some(Found::Neither),
+        Sight::Unclear(_) => return None,
+    };
+    if now == stamp {
+        return Some(Found::Target);
+    }
+    let message = format!("{} had become another file when it was moved, and is put back", open.from.0);
+    run.observer().event(&Event::Loud(message));
+    let fate = run.hands.move_file(to, &open.from.0, now, false).await;
+    if fate.is_done() {
+        return Some(Found::PutBack);
+    }
+    let why = fate.message.unwrap_or_default();
+    run.observer().event(&Event::Loud(format!("it could not be put back: {why}")));
+    None
 }

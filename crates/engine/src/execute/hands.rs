@@ -167,7 +167,7 @@ impl Hands {
             return Fate::new(Outcome::PutBack, differs);
         }
         let why = back.message.unwrap_or_default();
-        Fate::new(Outcome::Failed, format!("{differs}, and it could not be put back from {to}: {why}"))
+        Fate::new(Outcome::Unknown, format!("{differs}, and it could not be put back from {to}: {why}"))
     }
 
     /// Moves a directory with all in it.
@@ -216,7 +216,12 @@ impl Hands {
         if !open {
             return Next::Over(Fate::new(Outcome::Failed, error));
         }
-        match (self.look(from).await, self.look(to).await) {
+        let mut ends = (self.look(from).await, self.look(to).await);
+        if matches!(ends, (Sight::There(_), Sight::There(_))) {
+            // It may have been carried out between the two looks.
+            ends.0 = self.look(from).await;
+        }
+        match ends {
             (Sight::Absent, _) => Next::Over(self.arrived(to, expect).await),
             (Sight::There(source), Sight::There(target)) => {
                 // It went, and another has come in its place.

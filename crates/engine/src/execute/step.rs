@@ -1,7 +1,7 @@
 //! One operation of a batch, ready to be written down, carried out and reported.
 
 use chksweep_core::plan::{Evidence, Rule};
-use chksweep_core::{JobId, Location};
+use chksweep_core::{JobId, Location, Uuid};
 
 use crate::journal::{Done, IntentPath, Operation, Outcome, Record};
 use crate::own::Stamp;
@@ -79,11 +79,21 @@ impl Step {
             | How::RemoveDirectory { .. }
             | How::DeleteTree => None,
         };
+        let stamp = match &self.how {
+            How::Move { stamp, .. } if Uuid::parse(self.from.name()).is_none() => Some(*stamp),
+            How::Move { .. }
+            | How::MoveTree { .. }
+            | How::Trash { .. }
+            | How::Delete { .. }
+            | How::RemoveDirectory { .. }
+            | How::DeleteTree => None,
+        };
         IntentPath {
             operation: self.operation,
             from: (&self.from).into(),
             to: self.to().map(Into::into),
             tree,
+            stamp,
             rule: self.rule,
             evidence: self.evidence.clone(),
         }

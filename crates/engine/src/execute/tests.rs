@@ -422,6 +422,32 @@ async fn a_directory_that_was_moved_with_too_much_before_a_kill_is_put_back() {
     assert_eq!(settled(&scene, "run-2").await, [(from, Found::PutBack)]);
 }
 
+/// Nothing names a `_metadata`: one that a job completed under the name of the planned one comes back only this way.
+#[tokio::test]
+async fn a_metadata_that_another_had_become_before_a_kill_is_put_back() {
+    for is_another in [true, false] {
+        let scene = scene();
+        let from = scene.at("chk-7/_metadata");
+        let retires = |below: &str| (below == "chk-7/_metadata").then_some(Rule::RetiredCheckpoint);
+        if is_another {
+            let store = scene.store.clone();
+            let hook = Hook::new(move || store.put(path("chk-7/_metadata"), b"another", store.now()));
+            scene.faulty.faults().add(Strike::on(Call::Stat, Fault::After(hook)).at(&from).nth(1));
+        }
+        scene.faulty.faults().add(Strike::on(Call::Rename, Fault::HangAfter).at(&from));
+        let killed = tokio::time::timeout(Duration::from_millis(50), scene.sweep("run-1", retires)).await;
+        assert!(killed.is_err());
+        assert!(!scene.store.exists(path("chk-7/_metadata")));
+        scene.faulty.faults().clear();
+        let mut options = scene.options("run-2");
+        options.break_lock = Some(crate::lock::BreakLock::Any);
+        scene.try_begin(options).await.unwrap().finish(true).await.unwrap();
+        assert_eq!(scene.store.exists(path("chk-7/_metadata")), is_another);
+        let found = if is_another { Found::PutBack } else { Found::Target };
+        assert_eq!(settled(&scene, "run-2").await, [(from, found)]);
+    }
+}
+
 #[tokio::test]
 async fn an_old_reading_is_renewed_and_what_it_names_stays() {
     let scene = scene();

@@ -88,7 +88,8 @@ pub(super) async fn set_aside(hands: &Hands, from: &Location, to: &Location, dig
     match put_back(hands, to, from).await {
         Ok(()) => Fate::new(Outcome::PutBack, format!("{why}; all of it was put back")),
         Err(left) => {
-            Fate::new(Outcome::Failed, format!("{why}, and not all of it could be put back: {left}"))
+            // The next run settles it, and puts back what is left.
+            Fate::new(Outcome::Unknown, format!("{why}, and not all of it could be put back: {left}"))
         }
     }
 }

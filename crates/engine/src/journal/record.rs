@@ -11,6 +11,8 @@ use chksweep_core::{JobId, Location, Timestamp};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::own::Stamp;
+
 /// The version of the journal that this program writes. It reads 1, whose lines have no sum of their own, no evidence
 /// and no basis, and this one.
 pub const SCHEMA: u32 = 2;
@@ -198,6 +200,9 @@ pub struct IntentPath {
     /// Of a directory: the digest of what is meant to go with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<String>,
+    /// Of a file of which another may come under the same name: what was planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamp: Option<Stamp>,
     /// The rule that takes it: told before it is done, since a run that is killed tells nothing afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<Rule>,
@@ -270,7 +275,7 @@ pub enum Found {
     Both,
     /// Nothing lies at either.
     Neither,
-    /// A directory had been moved with more than was planned, and was put back.
+    /// A directory had been moved with more than was planned, or a file in the place of another, and was put back.
     PutBack,
 }
 

@@ -39,6 +39,7 @@ fn intent(batch: u64, paths: &[&[u8]]) -> Record {
             from: at(path),
             to: None,
             tree: None,
+            stamp: None,
             rule: None,
             evidence: None,
         })

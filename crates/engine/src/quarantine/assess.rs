@@ -11,6 +11,7 @@ use std::mem::discriminant;
 use chksweep_core::plan::{MetadataFile, Place};
 use chksweep_core::{Age, Equivalence, Location, Policy, Timestamp};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::index::Index;
 use crate::collected::{Collected, QuarantinedRun};
@@ -28,6 +29,8 @@ const CLEAN_WITHIN: Age = Age::hours(24);
 pub struct PurgeConditions<'a> {
     /// A complete look, made just now, after the last rescue.
     pub collected: &'a Collected,
+    /// When that look began to read.
+    pub read_at: Instant,
     /// Which spellings are one place.
     pub equivalence: &'a Equivalence,
     /// The policy: which unreadable metadata somebody accepts.
@@ -216,6 +219,9 @@ fn own_reasons(conditions: &PurgeConditions<'_>, run: &QuarantinedRun) -> Assess
         Some(root) => reasons.push(format!("the run also had the root {}, which was not read now", root.0)),
         None if record.roots.is_empty() => reasons.push("the roots of the run are not known".to_owned()),
         None => {}
+    }
+    if !record.is_settled() {
+        reasons.push("what the run had begun is not settled yet".to_owned());
     }
     reasons.extend(clean_runs_missing(conditions, record));
     Assessment { reasons, due }

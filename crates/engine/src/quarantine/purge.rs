@@ -6,6 +6,7 @@
 //! the quarantine since the reading makes the run wait.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use chksweep_core::plan::Basis;
 use chksweep_core::{Location, Timestamp};
@@ -22,6 +23,10 @@ use crate::journal::{Outcome, Totals};
 use crate::own::{self, Stamp};
 use crate::run::Run;
 use crate::snapshots::{self, Snapshots};
+
+/// How old the reading may be on which a purge of a run's quarantine is begun. The next run goes on.
+const MAX_READING: Duration = Duration::from_mins(10);
+const OLD_READING: &str = "the reading that it rests on has grown old: the next run goes on";
 
 /// A run whose quarantine was deleted, or begun to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -139,11 +144,14 @@ pub(super) async fn purge_in_slices(
             assessed.hold(conditions, at, "it lies under no root of this run".to_owned());
         }
     }
+    let is_old = || conditions.read_at.elapsed() > MAX_READING;
     let mut report = PurgeReport::default();
     // 1. All metadata of what goes.
     for (at, from) in quarantine.iter().enumerate() {
         let may_go = assessed.runs.get(at).is_some_and(super::Assessment::may_go);
-        if may_go && !metadata_first(run, from, &mut report).await {
+        if may_go && is_old() {
+            assessed.hold(conditions, at, OLD_READING.to_owned());
+        } else if may_go && !metadata_first(run, from, &mut report).await {
             assessed.hold(conditions, at, "not all of its metadata could be deleted".to_owned());
         }
     }
@@ -155,7 +163,9 @@ pub(super) async fn purge_in_slices(
     for (at, from) in order {
         let Some(assessment) = assessed.runs.get(at).cloned() else { continue };
         let mut reasons = assessment.reasons;
-        if reasons.is_empty() {
+        if reasons.is_empty() && is_old() {
+            reasons.push(OLD_READING.to_owned());
+        } else if reasons.is_empty() {
             match one_run(run, from, slice, &mut report).await {
                 Ok(purged) => {
                     report.purged.push(purged);

@@ -256,6 +256,9 @@ async fn need(run: &Run, group: &Group<'_>, place: &Location, needs: &mut Needs)
         return Ok(false);
     };
     let beside = old.child(below);
+    if own::root_of(run.roots(), &beside).is_none() {
+        return Ok(false);
+    }
     if let Some(id) = group.index.at(&beside).first().copied()
         && let Some(lying) = group.index.get(id)
     {

@@ -112,6 +112,7 @@ async fn a_journal_cannot_have_a_directory_moved_that_no_run_has_set_aside() {
         from: Spot(scene.store.location(&mine)),
         to: Some(Spot(scene.store.location(foreign))),
         tree: Some("0".repeat(32)),
+        stamp: None,
         rule: None,
         evidence: None,
     };

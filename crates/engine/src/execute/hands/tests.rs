@@ -191,6 +191,23 @@ async fn a_rename_that_happens_late_is_found_out() {
     assert_eq!((fate.outcome, there), (Outcome::Done, false), "{fate:?}");
 }
 
+/// The call is carried out after the first look and before the second: then something lies at both ends, as it seems.
+#[tokio::test]
+async fn a_rename_that_happens_between_two_looks_is_found_out() {
+    let (scene, step) = scene(Call::Rename);
+    let (store, from, to, old) = (scene.store.clone(), step.from.clone(), target(&scene), scene.old());
+    let hook = Hook::new(move || {
+        store.remove(from.path());
+        store.put(to.path(), b"xxxxxxx", old);
+    });
+    let faults = [
+        Strike::on(Call::Rename, Fault::Fail(ErrorKind::TimedOut)),
+        Strike::on(Call::Stat, Fault::Before(hook)).at(&target(&scene)),
+    ];
+    let (fate, there) = take(&scene, &step, faults).await;
+    assert_eq!((fate.outcome, there), (Outcome::Done, false), "{fate:?}");
+}
+
 #[tokio::test]
 async fn a_look_is_repeated_while_the_store_is_busy() {
     for way in WAYS {

@@ -105,6 +105,19 @@ async fn one_checkpoint_at_a_time_goes_elsewhere() {
     assert!(!bring_back(&scene, "run-3", one, Some(to), true).await.is_partly_done());
 }
 
+/// A name relative to hostile metadata leads to what is chksweep's own: it stays, and the checkpoint with it.
+#[tokio::test]
+async fn a_relative_name_takes_nothing_of_our_own_along() {
+    let scene = Scene::new();
+    metadata(&scene, "chk-1/_metadata", 1, &[], &[".chksweep/lock"]);
+    scene.store.put(path("chk-1/.chksweep/lock"), b"x", scene.old());
+    take(&scene, "run-1", &["chk-1/_metadata"]).await;
+    let to = scene.store.location("/rescued/chk-1");
+    let report = bring_back(&scene, "run-2", all(), Some(to), false).await;
+    assert!(report.is_partly_done(), "{report:?}");
+    assert!(is_there(&scene, "chk-1/.chksweep/lock"));
+}
+
 /// Places for which no store is open are counted, and hold nothing back.
 #[tokio::test]
 async fn what_lies_out_of_reach_is_counted() {
