@@ -13,8 +13,8 @@ impl History {
     /// Brings back all that lies in quarantine, in fair weather, and looks whether every checkpoint and savepoint that
     /// Flink could restore from is there: in place, or where a person wanted it whose job may be running.
     pub(crate) async fn undo_end(&mut self) {
-        // What an earlier run still had under way is through by then.
-        self.namenode.pass(Age::minutes(20)).await;
+        // What an earlier run still had under way is through by then, and no NameNode is in safe mode or standby any more.
+        self.namenode.pass(Age::minutes(40)).await;
         let all = Selection { all: true, ..Selection::default() };
         let all_of_them = self.set_aside();
         self.one_that_lives(Wish::Restore(all, None)).await;
