@@ -60,6 +60,13 @@ impl Model {
             && snapshot.needs.difference(&snapshot.committable).all(|path| self.files.contains_key(path))
     }
 
+    /// Returns what is missing for Flink to restore from it, if nobody had touched anything.
+    pub(crate) fn missing(&self, snapshot: &Snapshot) -> Option<String> {
+        let mut needs = snapshot.needs.difference(&snapshot.committable);
+        let missing = needs.find(|path| !self.files.contains_key(*path)).cloned();
+        missing.or_else(|| (!self.is_whole(snapshot)).then(|| snapshot.path.clone()))
+    }
+
     /// Returns whether Flink could have restored from it at that time or since.
     pub(crate) fn was_whole_since(&self, snapshot: &Snapshot, then: i64) -> bool {
         let was_deleted = |path: &String| self.deleted.get(path).is_some_and(|at| *at >= then);

@@ -212,8 +212,6 @@ impl Watch {
         let keep = if snapshot.savepoint { self.policy.savepoint_keep_last } else { self.policy.keep_last };
         let Some(keep) = keep else { return Err("no policy says so".to_owned()) };
         let least = if self.policy.no_ha || snapshot.savepoint { keep } else { keep.max(2) };
-        // One from which Flink could not restore is worth less than the newest from which it can.
-        let least = if world.model.is_whole(snapshot) { least } else { 1 };
         let is_alike = |other: &Snapshot| {
             other.savepoint == snapshot.savepoint
                 && other.operators == snapshot.operators
@@ -221,19 +219,30 @@ impl Watch {
         };
         // What is deleted at that moment nobody can know of.
         let lately = world.memory.now().0 - 3_600_000;
-        let newer = world.model.snapshots.iter().filter(|other| {
-            is_alike(other)
-                && other.retired.is_none()
-                // Of two that were completed at one moment nobody can tell which is newer.
-                && other.completed_at >= snapshot.completed_at
-                && other.path != snapshot.path
-                && world.model.was_whole_since(other, lately)
-        });
-        let newer = newer.count() as u32;
-        if newer < least {
-            return Err(format!("only {newer} newer ones stand for it, of {least}"));
+        let newer: Vec<&Snapshot> = world
+            .model
+            .snapshots
+            .iter()
+            .filter(|other| {
+                is_alike(other)
+                    && other.retired.is_none()
+                    // Of two that were completed at one moment nobody can tell which is newer.
+                    && other.completed_at >= snapshot.completed_at
+                    && other.path != snapshot.path
+            })
+            .collect();
+        let whole = newer.iter().filter(|other| world.model.was_whole_since(other, lately)).count() as u32;
+        if whole >= least {
+            return Ok(());
         }
-        Ok(())
+        // One from which Flink could not restore is worth less than the newest from which it can. Where it could from
+        // none, since Flink deleted something while that lay in quarantine, what came back since makes all of them whole.
+        let missing = world.model.missing(snapshot);
+        let there = newer.iter().filter(|other| world.model.is_there(other)).count() as u32;
+        if missing.is_some() && (whole > 0 || there >= least) {
+            return Ok(());
+        }
+        Err(format!("only {whole} of {there} newer ones stand for it, of {least}; it lacks {missing:?}"))
     }
 
     /// Looks at everything.
