@@ -4,7 +4,22 @@
 use chksweep_core::Inventory;
 use chksweep_core::plan::{Decision, Entry, Plan, Rule, entries};
 use chksweep_planner::PlanError;
+use chksweep_testkit::world::uuid;
 pub(crate) use chksweep_testkit::world::{A, B, ROOT, World, location};
+
+/// A living job with one retained checkpoint, which names shared file 1 and its own file 2.
+pub(crate) fn living() -> World {
+    World::new()
+        .metadata("$A/chk-7/_metadata", 2, &[&format!("$A/shared/{}", uuid(1)), &uuid(2)])
+        .file(&format!("$A/chk-7/{}", uuid(2)), 2)
+        .file(&format!("$A/shared/{}", uuid(1)), 9)
+        .dir("$A/taskowned", 9)
+}
+
+/// The path of a shared file of that job.
+pub(crate) fn shared(n: u32) -> String {
+    format!("$A/shared/{}", uuid(n))
+}
 
 /// What the planner makes of a world.
 pub(crate) trait Planned: Sized {
