@@ -364,28 +364,53 @@ fn owner_of(input: &PlanInput<'_>, map: &Map, snapshot: &Snapshot<'_>) -> Option
     directory.and_then(|directory| map.owner(directory))
 }
 
-/// The jobs by the first six digits of their ids, as savepoints are named; nothing where several share them.
+/// All ids that anything tells of, by their first six digits, as savepoints are named: those of a directory that was
+/// listed, of one that an earlier look saw, and of a job that wrote metadata anywhere.
 #[derive(Debug)]
-pub(crate) struct JobsByDigits(BTreeMap<[u8; 6], Option<usize>>);
+pub(crate) struct IdsByDigits {
+    ids: BTreeMap<[u8; 6], BTreeSet<JobId>>,
+    /// The numbers of those that have a directory.
+    jobs: BTreeMap<JobId, usize>,
+}
 
-impl JobsByDigits {
-    pub(crate) fn new(map: &Map) -> Self {
-        let mut jobs: BTreeMap<[u8; 6], Option<usize>> = BTreeMap::new();
-        for (number, job) in map.jobs.iter().enumerate() {
-            let text = job.id.map(|id| id.to_string());
-            if let Some(digits) = text.as_ref().and_then(|text| text.as_bytes().first_chunk::<6>()) {
-                jobs.entry(*digits).and_modify(|known| *known = None).or_insert(Some(number));
+impl IdsByDigits {
+    pub(crate) fn new(input: &PlanInput<'_>, map: &Map) -> Self {
+        let mut ids: BTreeMap<[u8; 6], BTreeSet<JobId>> = BTreeMap::new();
+        let mut add = |name: &[u8]| {
+            let Some(id) = JobId::parse(name) else { return };
+            if let Some(digits) = name.first_chunk() {
+                ids.entry(*digits).or_default().insert(id);
+            }
+        };
+        for (_, directory) in input.inventory.directories() {
+            add(directory.location.name());
+        }
+        for path in input.looks.directories.keys() {
+            add(path.rsplit('/').next().unwrap_or_default().as_bytes());
+        }
+        for file in input.metadata {
+            let mut at = Some(match &file.place {
+                Place::Quarantined { original, .. } => original.clone(),
+                Place::Sweep | Place::Reference => file.location.clone(),
+            });
+            while let Some(here) = at {
+                add(here.name());
+                at = here.parent();
             }
         }
-        Self(jobs)
+        let jobs = map.jobs.iter().enumerate().filter_map(|(number, job)| Some((job.id?, number))).collect();
+        Self { ids, jobs }
     }
 
-    /// Returns the one job whose id begins with these digits. `000000` and `ffffff` identify nothing.
-    pub(crate) fn get(&self, digits: [u8; 6]) -> Option<usize> {
-        if &digits == b"000000" || &digits == b"ffffff" {
-            return None;
-        }
-        self.0.get(&digits).copied().flatten()
+    /// Returns whether these digits may be taken for one job. `000000` and `ffffff` identify nothing.
+    pub(crate) fn tell_one_job(&self, digits: [u8; 6]) -> bool {
+        digits != *b"000000" && digits != *b"ffffff" && self.ids.get(&digits).is_none_or(|ids| ids.len() == 1)
+    }
+
+    /// Returns the one job with a directory whose id begins with these digits, if no other job is known whose does.
+    pub(crate) fn job(&self, digits: [u8; 6]) -> Option<usize> {
+        let id = self.ids.get(&digits)?.first().filter(|_| self.tell_one_job(digits))?;
+        self.jobs.get(id).copied()
     }
 }
 

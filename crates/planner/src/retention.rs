@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use chksweep_core::plan::{Place, PlanInput, Rule};
+use chksweep_core::plan::{PlanInput, Rule};
 use chksweep_core::policy::RetentionRule;
-use chksweep_core::{Age, File, FileId, JobId, Kind, Location, OperatorId, Timestamp};
+use chksweep_core::{Age, File, FileId, Kind, Location, OperatorId, Timestamp};
 
-use crate::liveness::Liveness;
+use crate::liveness::{IdsByDigits, Liveness};
 use crate::map::{JobDirectoryIndex, Map, Role};
 use crate::naming::{Naming, Snapshot, ref_checkpoint_directories};
 
@@ -120,7 +120,7 @@ impl Context<'_> {
     /// glob does not match is not retired by it.
     fn savepoints_by_job(&self) -> Vec<(Terms, Vec<usize>)> {
         let mut by_name: BTreeMap<(Location, Vec<u8>, Terms), Vec<usize>> = BTreeMap::new();
-        let jobs_by_digits = ids_by_digits(self.input);
+        let ids = IdsByDigits::new(self.input, self.map);
         for (at, snapshot) in self.snapshots.iter().enumerate() {
             let Some(directory) = snapshot.directory else { continue };
             let (Role::Savepoint(digits), Some(_)) = (self.map.role(directory), snapshot.listed) else {
@@ -129,12 +129,10 @@ impl Context<'_> {
             let location = &self.input.inventory.directory(directory).location;
             let Some(parent) = location.parent() else { continue };
             let terms = self.terms(location);
-            let is_of_several = jobs_by_digits.get(&digits).is_some_and(|ids| ids.len() > 1);
-            let ambiguous = &digits == b"000000" || &digits == b"ffffff" || is_of_several;
-            let key = match (terms.one_job, ambiguous) {
+            let key = match (terms.one_job, ids.tell_one_job(digits)) {
                 (true, _) => Vec::new(),
-                (false, true) => continue,
-                (false, false) => digits.to_vec(),
+                (false, true) => digits.to_vec(),
+                (false, false) => continue,
             };
             by_name.entry((parent, key, terms)).or_default().push(at);
         }
@@ -410,35 +408,6 @@ impl Context<'_> {
     fn resolves(&self, at: usize) -> bool {
         self.naming.dangling.get(at).is_some_and(Vec::is_empty)
     }
-}
-
-/// Returns the ids of all jobs that anything tells of, by their first six digits: those that have a directory, had one at
-/// an earlier look, or wrote metadata anywhere.
-fn ids_by_digits(input: &PlanInput<'_>) -> BTreeMap<[u8; 6], BTreeSet<JobId>> {
-    let mut by_digits: BTreeMap<[u8; 6], BTreeSet<JobId>> = BTreeMap::new();
-    let mut add = |id: Option<JobId>| {
-        let Some(id) = id else { return };
-        if let Some(digits) = id.to_string().as_bytes().first_chunk() {
-            by_digits.entry(*digits).or_default().insert(id);
-        }
-    };
-    for (_, directory) in input.inventory.directories() {
-        add(JobId::parse(directory.location.name()));
-    }
-    for path in input.looks.directories.keys() {
-        add(path.rsplit('/').next().and_then(|name| JobId::parse(name.as_bytes())));
-    }
-    for file in input.metadata {
-        let mut at = match &file.place {
-            Place::Quarantined { original, .. } => original.parent(),
-            Place::Sweep | Place::Reference => file.location.parent(),
-        };
-        while let Some(here) = at {
-            add(JobId::parse(here.name()));
-            at = here.parent();
-        }
-    }
-    by_digits
 }
 
 /// Returns whether some file was read after it was written, as far as its times tell. Where access times are off,

@@ -7,7 +7,7 @@ use chksweep_core::plan::{Decision, OperatorStateSearch, Place, Rule, Verdict};
 use chksweep_core::{DirectoryId, File, FileId, Kind, NameRef, OperatorId, Timestamp};
 
 use super::World;
-use crate::liveness::{JobsByDigits, seen_before};
+use crate::liveness::{IdsByDigits, seen_before};
 use crate::map::{JobDirectoryIndex, Role};
 use crate::naming::Snapshot;
 use crate::retention::same_lineage;
@@ -149,7 +149,7 @@ impl Facts {
 /// where its operators and those of the job are known, and none is in both.
 fn unsearched(world: &World<'_>) -> Vec<bool> {
     let directories = &world.map.job_directories;
-    let by_digits = JobsByDigits::new(world.map);
+    let by_digits = IdsByDigits::new(world.input, world.map);
     let mut unsearched = vec![false; directories.len()];
     let mut jobs: BTreeSet<usize> = BTreeSet::new();
     let mut operators: BTreeSet<OperatorId> = BTreeSet::new();
@@ -199,12 +199,12 @@ fn operators_of_jobs<'a>(world: &World<'a>) -> BTreeMap<usize, BTreeSet<&'a Oper
 
 /// Returns the only job that a snapshot may know of. Only its place, or the name of a savepoint, tells one; nothing
 /// where it may know of any.
-fn knows_of(world: &World<'_>, by_digits: &JobsByDigits, snapshot: &Snapshot<'_>) -> Option<usize> {
+fn knows_of(world: &World<'_>, by_digits: &IdsByDigits, snapshot: &Snapshot<'_>) -> Option<usize> {
     if let Some(job) = snapshot.directory.and_then(|directory| world.map.job(directory)) {
         return Some(job);
     }
     match snapshot.home.as_ref().map(|home| layout::directory_name(home.name())) {
-        Some(layout::DirectoryName::Savepoint(digits)) => by_digits.get(digits),
+        Some(layout::DirectoryName::Savepoint(digits)) => by_digits.job(digits),
         _ => None,
     }
 }
