@@ -25,7 +25,7 @@ impl JobId {
     /// Flink 2.3 further jobs of an application have the hash of their own name, counted up where names are equal,
     /// added to both halves (`JobNameBasedJobIdManager`). Two clusters of one name, as in two namespaces, have one id.
     ///
-    /// A drawn id looks like that once in 2^60. An id that people fix and that looks like none of these is not known.
+    /// A drawn id looks like that once in 2^63. An id that people fix and that looks like none of these is not known.
     pub fn may_be_shared(self) -> bool {
         let half = |bytes: Option<&[u8; 8]>| i64::from_be_bytes(bytes.copied().unwrap_or_default());
         let (first, last) = (half(self.0.first_chunk()), half(self.0.last_chunk()));

@@ -153,29 +153,21 @@ async fn look(run: &mut Run, root: &Location, earlier: &str, open: &IntentPath) 
 
 /// Tells what arrived in a quarantine. What is more than was meant to go, or another file, goes back.
 async fn arrived(run: &mut Run, root: &Location, earlier: &str, open: &IntentPath) -> Option<Found> {
-    let Some(Spot(to)) = &open.to else { return Some(Found::Target) };
-    match (open.operation, open.stamp) {
-        (Operation::QuarantineTree, _) => {}
-        (Operation::Quarantine, Some(stamp)) if was_set_aside(root, earlier, open) => {
-            return file_arrived(run, to, stamp, open).await;
-        }
-        (
-            Operation::Quarantine
-            | Operation::Trash
-            | Operation::Delete
-            | Operation::RemoveDirectory
-            | Operation::Restore
-            | Operation::Rescue
-            | Operation::Purge
-            | Operation::PutBack,
-            _,
-        ) => return Some(Found::Target),
-    }
+    let (Operation::Quarantine | Operation::QuarantineTree, Some(Spot(to))) = (open.operation, &open.to)
+    else {
+        return Some(Found::Target);
+    };
     if !was_set_aside(root, earlier, open) {
         let message =
             format!("the journal of run {earlier} tells of a move that no run makes, to {to}: left as it is");
         run.observer().event(&Event::Loud(message));
         return Some(Found::Target);
+    }
+    if open.operation == Operation::Quarantine {
+        return match open.stamp {
+            Some(stamp) => file_arrived(run, to, stamp, open).await,
+            None => Some(Found::Target),
+        };
     }
     let tree = execute::list_tree(&run.hands, to).await.ok()?;
     let digest = execute::digest_of(&tree).map(|digest| format!("{digest:032x}"));

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chksweep_core::plan::{Brake, Entry, Looks, Plan, Summary};
 use chksweep_core::{Age, JobId, Location, Timestamp};
@@ -29,8 +28,6 @@ use crate::look::{self, Look, Planned};
 use crate::replan::{Replanner, own_moves};
 use crate::scope::{Scope, Surroundings};
 
-/// How old the metadata may be that a batch relies on.
-const REVALIDATE_AFTER: Duration = Duration::from_mins(10);
 /// Until when what changes where a run moves something is taken for its own doing, unless it says more: a run that is
 /// killed cannot tell its end, and says something at least this often. A job that is alive writes files as well.
 const UNLESS_TOLD: Age = Age::minutes(15);
@@ -205,11 +202,7 @@ impl Session {
             }
             .boxed()
         };
-        let options = ExecuteOptions {
-            revalidate_after: REVALIDATE_AFTER,
-            purge_after: self.purge_after,
-            ..ExecuteOptions::default()
-        };
+        let options = ExecuteOptions { purge_after: self.purge_after, ..ExecuteOptions::default() };
         let report = execute(&mut self.run, actions, read_at, options, &revalidate).await;
         if report.outcomes.contains_key(&journal::Outcome::Done) {
             self.remember_moves(around, &known, &touched).await;

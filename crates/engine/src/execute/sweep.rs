@@ -34,6 +34,9 @@ use crate::run::Run;
 /// Reads metadata again and plans again, with the policy of the plan. Called when the last reading grows old.
 pub type Revalidate<'a> = dyn Fn() -> BoxFuture<'a, Result<Fresh, String>> + Send + Sync + 'a;
 
+/// How old the reading may be on which a batch relies, or a purge as it begins with what a run set aside.
+pub const MAX_READING: Duration = Duration::from_mins(10);
+
 /// How a sweep goes on.
 #[derive(Clone, Copy, Debug)]
 pub struct ExecuteOptions {
@@ -47,7 +50,7 @@ pub struct ExecuteOptions {
 
 impl Default for ExecuteOptions {
     fn default() -> Self {
-        Self { batch: 500, revalidate_after: Duration::from_mins(10), purge_after: Age::days(7) }
+        Self { batch: 500, revalidate_after: MAX_READING, purge_after: Age::days(7) }
     }
 }
 

@@ -59,6 +59,7 @@ pub(super) async fn begun_from(
 
 async fn used<'c>(run: &Run, collected: &'c Collected, index: &Index<'_>) -> Vec<Used<'c>> {
     let mut all = Vec::new();
+    let listed = Listed::new(collected, index);
     let mut known: Option<Vec<RunRecord>> = None;
     for file in &collected.metadata {
         let (Place::Quarantined { original, .. }, Ok(content)) = (&file.place, &file.content) else {
@@ -68,7 +69,7 @@ async fn used<'c>(run: &Run, collected: &'c Collected, index: &Index<'_>) -> Vec
             continue;
         };
         let Some(started) = by.started_at else { continue };
-        let reads = reads_since(started, collected, index, file, content);
+        let reads = reads_since(started, &listed, index, file, content);
         if reads.is_empty() {
             continue;
         }
@@ -89,14 +90,13 @@ async fn used<'c>(run: &Run, collected: &'c Collected, index: &Index<'_>) -> Vec
 /// left out: chksweep reads it.
 fn reads_since(
     then: Timestamp,
-    collected: &Collected,
+    listed: &Listed<'_>,
     index: &Index<'_>,
     file: &MetadataFile,
     content: &Content,
 ) -> Vec<(Location, Timestamp)> {
     let is_operator_state =
         |at: usize| u32::try_from(at).is_ok_and(|at| content.operator_state_files.binary_search(&at).is_ok());
-    let listed = Listed::new(collected, index);
     let mut reads = Vec::new();
     for (at, reference) in content.files.files.iter().enumerate() {
         let Some(place) = content.files.location(*reference).filter(|_| !is_operator_state(at)) else {

@@ -6,7 +6,6 @@
 //! the quarantine since the reading makes the run wait.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use chksweep_core::plan::Basis;
 use chksweep_core::{Location, Timestamp};
@@ -18,14 +17,12 @@ use super::slices::{self, PURGE_SLICE};
 use crate::actions::Action;
 use crate::collected::QuarantinedRun;
 use crate::events::Event;
-use crate::execute::{Fate, Step, list_tree};
+use crate::execute::{Fate, MAX_READING, Step, list_tree};
 use crate::journal::{Outcome, Totals};
 use crate::own::{self, Stamp};
 use crate::run::Run;
 use crate::snapshots::{self, Snapshots};
 
-/// How old the reading may be on which a purge of a run's quarantine is begun. The next run goes on.
-const MAX_READING: Duration = Duration::from_mins(10);
 const OLD_READING: &str = "the reading that it rests on has grown old: the next run goes on";
 
 /// A run whose quarantine was deleted, or begun to be.
