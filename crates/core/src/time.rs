@@ -132,6 +132,13 @@ impl Age {
     }
 }
 
+impl From<Duration> for Age {
+    /// Whole milliseconds; what is longer than an age can be counts as the longest.
+    fn from(duration: Duration) -> Self {
+        Self(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
 impl fmt::Display for Age {
     /// As people write it: `7d`, `36h`, `1h 30m`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

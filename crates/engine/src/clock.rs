@@ -7,6 +7,7 @@
 
 use chksweep_core::{Age, Location, Timestamp};
 use chksweep_store::{ErrorKind, MutateStore, StoreError};
+use tokio::time::Instant;
 
 use crate::own;
 use crate::stores::MutateStores;
@@ -88,29 +89,53 @@ async fn make_probe(store: &dyn MutateStore, root: &Location, run_id: &str) -> R
 ///
 /// # Errors
 ///
-/// Where the probe fails, and where the clocks differ by more than [`MAX_SKEW`].
+/// Where the probe fails, and where the clocks differ by more than [`MAX_SKEW`], whenever between its beginning and
+/// its end the probe was stamped.
 pub async fn checked_time(
     stores: &MutateStores,
     root: &Location,
     run_id: &str,
-    local: Timestamp,
+    local: &Clock,
 ) -> Result<Timestamp, ClockError> {
-    let store = store_time(stores, root, run_id, local).await.map_err(ClockError::Store)?;
-    if store.since(local).max(local.since(store)) > MAX_SKEW {
+    let before = local.now();
+    let store = store_time(stores, root, run_id, before).await.map_err(ClockError::Store)?;
+    let local = local.now();
+    if store.since(local).max(before.since(store)) > MAX_SKEW {
         return Err(ClockError::Skew { root: root.clone(), store, local });
     }
     Ok(store)
 }
 
+/// A clock that was read once and goes on by itself; while the machine sleeps, it stands still.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    read: Timestamp,
+    at: Instant,
+}
+
+impl Clock {
+    /// A clock that says `now`.
+    pub fn new(now: Timestamp) -> Self {
+        Self { read: now, at: Instant::now() }
+    }
+
+    /// Returns what it says by now.
+    pub fn now(&self) -> Timestamp {
+        self.read.plus(Age::from(self.at.elapsed()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
-    use chksweep_store::MemoryStore;
+    use chksweep_store::faults::{Fault, Faulty, Hook, Rule};
+    use chksweep_store::{Call, MemoryStore};
 
     use super::*;
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn the_clock_is_that_of_the_store_and_leaves_nothing_behind() {
         let store = MemoryStore::new("hdfs", "ns");
         let root = store.location("/r");
@@ -122,8 +147,24 @@ mod tests {
         assert!(store.is_private("/r/.chksweep"));
         assert!(!store.exists("/r/.chksweep/clock-run-1-0"));
         let late = now.plus(Age(MAX_SKEW.0 + 1));
-        let error = checked_time(&stores, &root, "run-1", late).await.unwrap_err();
+        let error = checked_time(&stores, &root, "run-1", &Clock::new(late)).await.unwrap_err();
         assert!(matches!(error, ClockError::Skew { .. }), "{error}");
-        assert!(checked_time(&stores, &root, "run-1", now.plus(MAX_SKEW)).await.is_ok());
+        assert!(checked_time(&stores, &root, "run-1", &Clock::new(now.plus(MAX_SKEW))).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_may_take_long() {
+        let memory = MemoryStore::new("hdfs", "ns");
+        let root = memory.location("/r");
+        memory.mkdir("/r", Timestamp(1));
+        let (began, clock) = (memory.now(), memory.clone());
+        let store = Faulty::new(memory);
+        let late = Hook::new(move || clock.set_now(began.plus(Age::hours(1))));
+        store.faults().add(Rule::on(Call::CreateNew, Fault::Delay(Duration::from_hours(1))));
+        store.faults().add(Rule::on(Call::MakeDirectories, Fault::Before(late)));
+        let mut stores = MutateStores::default();
+        stores.add(&root, Arc::new(store));
+        let now = checked_time(&stores, &root, "run-1", &Clock::new(began)).await.unwrap();
+        assert_eq!(now, began.plus(Age::hours(1)));
     }
 }

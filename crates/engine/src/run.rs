@@ -12,10 +12,9 @@ use chksweep_core::policy::DeadJob;
 use chksweep_core::{Location, Timestamp, layout};
 use chksweep_store::StoreError;
 use futures::StreamExt;
-use tokio::time::Instant;
 
 use crate::cancel::Cancel;
-use crate::clock::{self, ClockError};
+use crate::clock::{self, Clock, ClockError};
 use crate::events::Observer;
 use crate::execute::{Fate, Hands, Step};
 use crate::journal::{
@@ -109,7 +108,7 @@ pub enum RunError {
 pub struct Run {
     options: RunOptions,
     started_at: Timestamp,
-    begun: Instant,
+    clock: Clock,
     pub(crate) hands: Hands,
     lock: Lock,
     journal: Journal,
@@ -133,6 +132,7 @@ impl Run {
         cancel: Cancel,
     ) -> Result<Self, RunError> {
         check(&options)?;
+        let local = Clock::new(options.local_now);
         let there = check_trust(&stores, &options.roots).await?;
         settle::refuse_newer(&stores, &options.roots).await?;
         let lock = Lock::acquire(LockRequest {
@@ -153,18 +153,18 @@ impl Run {
         .await
         .map_err(RunError::Lock)?;
         let started = match check_trust(&stores, &missing(&options.roots, &there)).await {
-            Ok(_) => Self::start(&stores, &options).await,
+            Ok(_) => Self::start(&stores, &options, &local).await,
             Err(error) => Err(error),
         };
         match started {
-            Ok((started_at, journal)) => {
+            Ok((started_at, clock, journal)) => {
                 let pace = Pace::new(options.waiting, cancel, Arc::clone(&observer));
                 let hands = Hands::new(stores, pace);
-                let (begun, totals) = (Instant::now(), Totals::new());
+                let totals = Totals::new();
                 let run = Self {
                     options,
                     started_at,
-                    begun,
+                    clock,
                     hands,
                     lock,
                     journal,
@@ -182,13 +182,20 @@ impl Run {
         }
     }
 
-    async fn start(stores: &MutateStores, options: &RunOptions) -> Result<(Timestamp, Journal), RunError> {
+    async fn start(
+        stores: &MutateStores,
+        options: &RunOptions,
+        local: &Clock,
+    ) -> Result<(Timestamp, Clock, Journal), RunError> {
         let mut started_at: Option<Timestamp> = None;
+        let mut clock = local.clone();
         for root in &options.roots {
-            let now = clock::checked_time(stores, root, &options.run_id, options.local_now)
-                .await
-                .map_err(RunError::Clock)?;
+            let now =
+                clock::checked_time(stores, root, &options.run_id, local).await.map_err(RunError::Clock)?;
             // Of several clocks the earliest makes every file youngest.
+            if started_at.is_none() || now < clock.now() {
+                clock = Clock::new(now);
+            }
             started_at = Some(started_at.map_or(now, |earliest| earliest.min(now)));
         }
         let started_at = started_at.unwrap_or(options.local_now);
@@ -214,7 +221,7 @@ impl Run {
             approved_by: options.approved_by.clone(),
         };
         journal.append(vec![Record::Start(Box::new(start))]).await.map_err(RunError::Journal)?;
-        Ok((started_at, journal))
+        Ok((started_at, clock, journal))
     }
 
     async fn settle_earlier(mut self) -> Result<Self, RunError> {
@@ -248,10 +255,14 @@ impl Run {
         self.started_at
     }
 
+    /// Returns the clock of the storage, as far as that can be told without asking.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// Returns what the clock of the storage says now, as far as that can be told without asking.
     pub fn now(&self) -> Timestamp {
-        let ms = i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX);
-        Timestamp(self.started_at.0.saturating_add(ms))
+        self.clock.now()
     }
 
     /// Returns the stores.

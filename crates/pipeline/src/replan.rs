@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use chksweep_core::Timestamp;
 use chksweep_core::plan::{Looks, OwnMove};
+use chksweep_engine::clock::{self, Clock};
 use chksweep_engine::collect::ClockCheck;
-use chksweep_engine::{Event, MutateStores, clock, looks};
-use tokio::time::Instant;
+use chksweep_engine::{Event, MutateStores, looks};
 
 use crate::error::PipelineError;
 use crate::look::{self, Look, Planned};
@@ -20,8 +20,7 @@ pub struct Replanner {
     pub(crate) stores: MutateStores,
     pub(crate) run_id: String,
     pub(crate) started_at: Timestamp,
-    pub(crate) now: Timestamp,
-    pub(crate) begun: Instant,
+    pub(crate) clock: Clock,
     pub(crate) check: ClockCheck,
 }
 
@@ -37,9 +36,7 @@ impl Replanner {
 
     pub(crate) async fn look(&self, around: &Surroundings) -> Result<Look, PipelineError> {
         // The clock of the storage, as far as it can be told without asking it again.
-        let ms = i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(0);
-        let now = Timestamp(self.now.0.saturating_add(ms));
-        let when = When { now, as_of: self.started_at, check: self.check };
+        let when = When { now: self.clock.now(), as_of: self.started_at, check: self.check };
         let stores = self.stores.reading();
         look::look(around, Arc::clone(&self.scope), stores, self.run_id.clone(), when).await
     }

@@ -131,8 +131,7 @@ impl Session {
             stores: self.run.stores().clone(),
             run_id: self.run.run_id().to_owned(),
             started_at: self.run.started_at(),
-            now: self.run.now(),
-            begun: Instant::now(),
+            clock: self.run.clock().clone(),
             check: self.check,
         }
     }

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chksweep_core::plan::{Looks, MetadataFile, Problem};
-use chksweep_core::{Inventory, Location, Timestamp, Uuid, layout};
+use chksweep_core::{Inventory, Location, Uuid, layout};
 use chksweep_store::{ErrorKind, StoreError};
 
 use super::passes::{self, Known};
 use super::read::Readers;
-use super::request::{ALLOWED_SKEW, ClockCheck, CollectError, CollectRequest};
+use super::request::{ClockCheck, CollectError, CollectRequest};
 use super::roots::{self, Root, Use};
-use super::sighting::Newest;
+use super::sighting::{Future, Newest};
 use super::{candidates, operator_state, quarantine};
 use crate::collected::{Collected, QuarantinedFile, QuarantinedRun};
 use crate::looks;
@@ -30,10 +30,10 @@ pub async fn collect(request: CollectRequest<'_>) -> Result<Collected, CollectEr
     let mut problems = Vec::new();
     let known_looks = stored_looks(&request, &roots, &mut problems).await;
     // 2. The candidates, and what lies in quarantine.
-    let newest = Newest::after(match request.clock {
-        ClockCheck::Enforce | ClockCheck::Allow => request.now.plus(ALLOWED_SKEW),
-        ClockCheck::Off => Timestamp(i64::MAX),
-    });
+    let newest = match request.clock {
+        ClockCheck::Enforce | ClockCheck::Allow => Newest::by_clock(request.now),
+        ClockCheck::Off => Newest::deaf(),
+    };
     let limits = request.limits;
     let concurrency = limits.concurrency;
     let found =
@@ -110,8 +110,8 @@ fn check_clock(
     newest: &Newest,
     problems: &mut Vec<Problem>,
 ) -> Result<(), CollectError> {
-    let Some((modified, path)) = newest.found.clone() else { return Ok(()) };
-    let error = CollectError::ClockSkew { path: path.clone(), modified, now: request.now };
+    let Some(Future { path, modified, now }) = newest.found.clone() else { return Ok(()) };
+    let error = CollectError::ClockSkew { path: path.clone(), modified, now };
     match request.clock {
         ClockCheck::Off => Ok(()),
         ClockCheck::Enforce => Err(error),
@@ -181,7 +181,7 @@ async fn pins_of(stores: &ReadStores, base: &Location) -> Result<Vec<Location>, 
 /// As [`collect`], but for the clock.
 pub async fn collect_metadata(request: CollectRequest<'_>) -> Result<MetadataLook, CollectError> {
     let roots = roots::unite(&request).await?;
-    let newest = Newest::after(Timestamp(i64::MAX));
+    let newest = Newest::deaf();
     let limits = request.limits;
     let readers = Arc::new(Readers::new(limits.metadata_in_memory, Vec::new()));
     let Known { metadata, unlisted, problems, .. } =

@@ -7,6 +7,9 @@ use chksweep_core::plan::Place;
 use chksweep_core::{File, Location, Name, Timestamp};
 use chksweep_store::{Entry, EntryKind, ReadStore};
 
+use super::request::ALLOWED_SKEW;
+use crate::clock::Clock;
+
 /// A file that is metadata by its name, as some listing saw it.
 #[derive(Clone, Debug)]
 pub(super) struct Sighting {
@@ -60,33 +63,58 @@ pub(super) fn file_of(entry: &Entry<'_>) -> File {
     }
 }
 
-/// The newest mtime after a limit, with its path.
+/// The newest of what was modified in the future. Jobs write on while one looks, which may take an hour: what a listing
+/// tells is compared with the clock as it is by then. Of a machine that sleeps meanwhile that stands still, and rather
+/// too much counts as the future.
 #[derive(Clone, Debug)]
 pub(super) struct Newest {
+    /// Nothing where no time is that of a clock.
+    clock: Option<Clock>,
+    /// What is known to be no future, or of no interest beside what was found.
     limit: Timestamp,
-    pub(super) found: Option<(Timestamp, Location)>,
+    pub(super) found: Option<Future>,
+}
+
+/// What was modified in the future.
+#[derive(Clone, Debug)]
+pub(super) struct Future {
+    pub(super) path: Location,
+    pub(super) modified: Timestamp,
+    /// What the clock said when the path was listed.
+    pub(super) now: Timestamp,
 }
 
 impl Newest {
-    pub(super) fn after(limit: Timestamp) -> Self {
-        Self { limit, found: None }
+    /// Compares with a clock that says `now`.
+    pub(super) fn by_clock(now: Timestamp) -> Self {
+        Self { clock: Some(Clock::new(now)), limit: now.plus(ALLOWED_SKEW), found: None }
+    }
+
+    /// Hears of nothing.
+    pub(super) fn deaf() -> Self {
+        Self { clock: None, limit: Timestamp(i64::MAX), found: None }
     }
 
     /// Returns one that hears only of what is newer still.
     pub(super) fn fork(&self) -> Self {
-        Self::after(self.limit)
+        Self { clock: self.clock.clone(), limit: self.limit, found: None }
     }
 
     pub(super) fn hear(&mut self, modified: Timestamp, path: impl FnOnce() -> Location) {
+        let Some(clock) = self.clock.as_ref().filter(|_| modified > self.limit) else { return };
+        let now = clock.now();
+        self.limit = self.limit.max(now.plus(ALLOWED_SKEW));
         if modified > self.limit {
             self.limit = modified;
-            self.found = Some((modified, path()));
+            self.found = Some(Future { path: path(), modified, now });
         }
     }
 
     pub(super) fn unite(&mut self, other: Self) {
-        if let Some((modified, path)) = other.found {
-            self.hear(modified, || path);
+        self.limit = self.limit.max(other.limit);
+        let Some(other) = other.found else { return };
+        if self.found.as_ref().is_none_or(|found| found.modified < other.modified) {
+            self.found = Some(other);
         }
     }
 }

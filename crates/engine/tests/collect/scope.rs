@@ -1,9 +1,10 @@
 //! What belongs to a look: roots, their quarantines, and what cannot be listed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chksweep_core::plan::{Look, Looks, Place, Severity};
-use chksweep_core::{Equivalence, Listing, Location, Timestamp};
+use chksweep_core::{Age, Equivalence, Listing, Location, Timestamp};
 use chksweep_engine::collect::{
     ALLOWED_SKEW, Candidates, ClockCheck, CollectError, CollectRequest, collect, collect_metadata,
 };
@@ -308,6 +309,28 @@ async fn a_time_in_the_future_is_an_error_unless_allowed() {
     );
     let off = world.collect_with(|request| request.clock = ClockCheck::Off).await.unwrap();
     assert_eq!(off.problems, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_written_during_a_long_look_is_not_from_the_future() {
+    let world = World::new();
+    let shared = format!("/ck/{JOB_A}/shared");
+    let after = |minutes| world.memory.now().plus(Age::minutes(minutes));
+    let put = |name: &str, minutes| {
+        world.memory.put(format!("{shared}/{name}"), b"x", after(minutes));
+        for directory in ["/ck", &format!("/ck/{JOB_A}"), &shared] {
+            world.memory.set_modified(directory, LONG_AGO);
+        }
+    };
+    world
+        .faults
+        .add(Rule::on(Call::List, Fault::Delay(Duration::from_hours(1))).at(&world.at(&shared)).forever());
+    put("written-meanwhile", 65);
+    assert!(collect(world.request()).await.is_ok());
+    put("from-the-future", 66);
+    let error = collect(world.request()).await.unwrap_err();
+    let CollectError::ClockSkew { modified, now, .. } = error else { panic!("{error}") };
+    assert_eq!((modified, now), (after(66), after(60)));
 }
 
 #[tokio::test]
