@@ -117,6 +117,7 @@ impl History {
             safe_mode: (rough > 1).then(|| dice.between(100, 1000)),
             standby: (rough > 1).then(|| dice.between(100, 1000)),
             pause: (rough > 1).then(|| dice.between(50, 2000)),
+            slow: dice.one_in(4).then(|| dice.between(100, 30_000)),
         }
     }
 

@@ -89,11 +89,14 @@ pub(crate) struct Weather {
     pub(crate) standby: Option<u64>,
     /// A process stands still for twenty minutes or more once in so many.
     pub(crate) pause: Option<u64>,
+    /// Up to how many milliseconds a look takes more than a call does: as each stands for very many of a large cluster,
+    /// or of a NameNode that is busy.
+    pub(crate) slow: Option<u64>,
 }
 
 impl Weather {
     pub(crate) const FAIR: Self =
-        Self { hurry: None, fault: None, safe_mode: None, standby: None, pause: None };
+        Self { hurry: None, fault: None, safe_mode: None, standby: None, pause: None, slow: None };
 }
 
 /// What all processes share.
@@ -229,12 +232,13 @@ impl Hub {
         self.standby_until.is_some_and(|until| self.now() < until)
     }
 
-    fn latency(&mut self) -> Duration {
+    fn latency(&mut self, is_change: bool) -> Duration {
         if self.weather.pause.is_some_and(|sides| self.dice.one_in(sides)) {
             *self.counts.faults.entry("process paused").or_default() += 1;
             return Duration::from_mins(self.dice.between(16, 40));
         }
-        Duration::from_millis(self.dice.between(1, 3))
+        let most = self.weather.slow.filter(|_| !is_change).unwrap_or(3);
+        Duration::from_millis(self.dice.between(1, most))
     }
 
     fn fate(&mut self, is_change: bool) -> Fate {
@@ -301,7 +305,7 @@ impl Client {
 
     /// Lets the world go on for as long as the call takes, and returns what becomes of the call.
     async fn begin(&self, is_change: bool) -> Fate {
-        let latency = self.namenode.hub().latency();
+        let latency = self.namenode.hub().latency(is_change);
         tokio::time::sleep(latency).await;
         let mut hub = self.namenode.hub();
         hub.counts.calls += 1;
