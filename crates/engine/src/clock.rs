@@ -95,7 +95,7 @@ pub async fn checked_time(
     stores: &MutateStores,
     root: &Location,
     run_id: &str,
-    local: &Clock,
+    local: &RunningClock,
 ) -> Result<Timestamp, ClockError> {
     let before = local.now();
     let store = store_time(stores, root, run_id, before).await.map_err(ClockError::Store)?;
@@ -108,12 +108,12 @@ pub async fn checked_time(
 
 /// A clock that was read once and goes on by itself; while the machine sleeps, it stands still.
 #[derive(Clone, Debug)]
-pub struct Clock {
+pub struct RunningClock {
     read: Timestamp,
     at: Instant,
 }
 
-impl Clock {
+impl RunningClock {
     /// A clock that says `now`.
     pub fn new(now: Timestamp) -> Self {
         Self { read: now, at: Instant::now() }
@@ -147,9 +147,9 @@ mod tests {
         assert!(store.is_private("/r/.chksweep"));
         assert!(!store.exists("/r/.chksweep/clock-run-1-0"));
         let late = now.plus(Age(MAX_SKEW.0 + 1));
-        let error = checked_time(&stores, &root, "run-1", &Clock::new(late)).await.unwrap_err();
+        let error = checked_time(&stores, &root, "run-1", &RunningClock::new(late)).await.unwrap_err();
         assert!(matches!(error, ClockError::Skew { .. }), "{error}");
-        assert!(checked_time(&stores, &root, "run-1", &Clock::new(now.plus(MAX_SKEW))).await.is_ok());
+        assert!(checked_time(&stores, &root, "run-1", &RunningClock::new(now.plus(MAX_SKEW))).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -164,7 +164,7 @@ mod tests {
         store.faults().add(Rule::on(Call::MakeDirectories, Fault::Before(late)));
         let mut stores = MutateStores::default();
         stores.add(&root, Arc::new(store));
-        let now = checked_time(&stores, &root, "run-1", &Clock::new(began)).await.unwrap();
+        let now = checked_time(&stores, &root, "run-1", &RunningClock::new(began)).await.unwrap();
         assert_eq!(now, began.plus(Age::hours(1)));
     }
 }

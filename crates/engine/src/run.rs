@@ -14,7 +14,7 @@ use chksweep_store::StoreError;
 use futures::StreamExt;
 
 use crate::cancel::Cancel;
-use crate::clock::{self, Clock, ClockError};
+use crate::clock::{self, ClockError, RunningClock};
 use crate::events::Observer;
 use crate::execute::{Fate, Hands, Step};
 use crate::journal::{
@@ -108,7 +108,7 @@ pub enum RunError {
 pub struct Run {
     options: RunOptions,
     started_at: Timestamp,
-    clock: Clock,
+    clock: RunningClock,
     pub(crate) hands: Hands,
     lock: Lock,
     journal: Journal,
@@ -132,7 +132,7 @@ impl Run {
         cancel: Cancel,
     ) -> Result<Self, RunError> {
         check(&options)?;
-        let local = Clock::new(options.local_now);
+        let local = RunningClock::new(options.local_now);
         let there = check_trust(&stores, &options.roots).await?;
         settle::refuse_newer(&stores, &options.roots).await?;
         let lock = Lock::acquire(LockRequest {
@@ -185,8 +185,8 @@ impl Run {
     async fn start(
         stores: &MutateStores,
         options: &RunOptions,
-        local: &Clock,
-    ) -> Result<(Timestamp, Clock, Journal), RunError> {
+        local: &RunningClock,
+    ) -> Result<(Timestamp, RunningClock, Journal), RunError> {
         let mut started_at: Option<Timestamp> = None;
         let mut clock = local.clone();
         for root in &options.roots {
@@ -194,7 +194,7 @@ impl Run {
                 clock::checked_time(stores, root, &options.run_id, local).await.map_err(RunError::Clock)?;
             // Of several clocks the earliest makes every file youngest.
             if started_at.is_none() || now < clock.now() {
-                clock = Clock::new(now);
+                clock = RunningClock::new(now);
             }
             started_at = Some(started_at.map_or(now, |earliest| earliest.min(now)));
         }
@@ -256,7 +256,7 @@ impl Run {
     }
 
     /// Returns the clock of the storage, as far as that can be told without asking.
-    pub fn clock(&self) -> &Clock {
+    pub fn clock(&self) -> &RunningClock {
         &self.clock
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chksweep_core::Timestamp;
 use chksweep_core::plan::{Looks, OwnMove};
-use chksweep_engine::clock::{self, Clock};
+use chksweep_engine::clock::{self, RunningClock};
 use chksweep_engine::collect::ClockCheck;
 use chksweep_engine::{Event, MutateStores, looks};
 
@@ -20,7 +20,7 @@ pub struct Replanner {
     pub(crate) stores: MutateStores,
     pub(crate) run_id: String,
     pub(crate) started_at: Timestamp,
-    pub(crate) clock: Clock,
+    pub(crate) clock: RunningClock,
     pub(crate) check: ClockCheck,
 }
 

@@ -8,7 +8,7 @@ use chksweep_core::{File, Location, Name, Timestamp};
 use chksweep_store::{Entry, EntryKind, ReadStore};
 
 use super::request::ALLOWED_SKEW;
-use crate::clock::Clock;
+use crate::clock::RunningClock;
 
 /// A file that is metadata by its name, as some listing saw it.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ pub(super) fn file_of(entry: &Entry<'_>) -> File {
 #[derive(Clone, Debug)]
 pub(super) struct Newest {
     /// Nothing where no time is that of a clock.
-    clock: Option<Clock>,
+    clock: Option<RunningClock>,
     /// What is known to be no future, or of no interest beside what was found.
     limit: Timestamp,
     pub(super) found: Option<Future>,
@@ -87,7 +87,7 @@ pub(super) struct Future {
 impl Newest {
     /// Compares with a clock that says `now`.
     pub(super) fn by_clock(now: Timestamp) -> Self {
-        Self { clock: Some(Clock::new(now)), limit: now.plus(ALLOWED_SKEW), found: None }
+        Self { clock: Some(RunningClock::new(now)), limit: now.plus(ALLOWED_SKEW), found: None }
     }
 
     /// Hears of nothing.
