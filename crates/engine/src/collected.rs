@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use chksweep_core::plan::{Looks, MetadataFile, Problem};
 use chksweep_core::{Inventory, Location, NameRef, Timestamp, Uuid, layout};
+use tokio::time::Instant;
 
 /// What one complete look at the roots found: everything that a plan is made from, but for policy and time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Collected {
     /// When the look began, by the local clock.
     pub looked_at: Timestamp,
+    /// When metadata began to be read, by a clock that never goes back: so old is what it names.
+    pub read_at: Instant,
     /// The candidates under the sweep roots.
     pub inventory: Inventory,
     /// Every metadata file under sweep and reference roots and in their quarantines, read after the candidates

@@ -8,7 +8,6 @@ use chksweep_core::plan::{PlanInput, Problem};
 use chksweep_engine::collect::{CollectRequest, collect};
 use chksweep_engine::{Collected, Event, ReadStores, looks};
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::time::Instant;
 
 use crate::error::PipelineError;
 use crate::scope::{Scope, Surroundings, When};
@@ -24,8 +23,6 @@ pub struct Look {
     pub when: When,
     /// What was found.
     pub collected: Collected,
-    /// When it began, by a clock that never goes back.
-    pub read_at: Instant,
 }
 
 impl Look {
@@ -71,7 +68,6 @@ pub async fn look(
 ) -> Result<Look, PipelineError> {
     let (known, problem): (_, Option<Problem>) =
         scope.looks_path().map_or_else(Default::default, |path| looks::load_local(&path));
-    let read_at = Instant::now();
     let mut request = CollectRequest::new(
         scope.roots.clone(),
         stores,
@@ -88,7 +84,7 @@ pub async fn look(
     collected.pins.extend(scope.pins.iter().cloned());
     collected.pins.sort_unstable();
     collected.pins.dedup();
-    Ok(Look { run_id, scope, when, collected, read_at })
+    Ok(Look { run_id, scope, when, collected })
 }
 
 /// Plans from a look, and proves the plan.

@@ -238,7 +238,7 @@ impl Session {
         let planned = look::plan(look).await?;
         let conditions = PurgeConditions {
             collected: &planned.look.collected,
-            read_at: planned.look.read_at,
+            read_at: planned.look.collected.read_at,
             equivalence: &self.scope.equivalence,
             policy: &self.scope.policy,
             records: &records,
@@ -389,8 +389,8 @@ impl From<Planned> for Proved {
             summary: plan.plan().summary.clone(),
             brakes: plan.plan().brakes.clone(),
             standing: Standing::of(plan.plan()),
-            read_at: look.read_at,
-            fresh: Fresh::new(plan, look.collected.inventory, look.read_at),
+            read_at: look.collected.read_at,
+            fresh: Fresh::new(plan, look.collected.inventory, look.collected.read_at),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chksweep_core::plan::{Looks, MetadataFile, Problem};
 use chksweep_core::{Inventory, Location, Uuid, layout};
 use chksweep_store::{ErrorKind, StoreError};
+use tokio::time::Instant;
 
 use super::passes::{self, Known};
 use super::read::Readers;
@@ -53,6 +54,7 @@ pub async fn collect(request: CollectRequest<'_>) -> Result<Collected, CollectEr
         Vec::new()
     };
     let readers = Arc::new(Readers::new(limits.metadata_in_memory, task_owned));
+    let read_at = Instant::now();
     let known = passes::run(&roots, found.metadata, readers, found.newest, &limits, request.observer).await;
     check_clock(&request, &known.newest, &mut problems)?;
     // 4. Pins after everything that they may protect was listed.
@@ -68,6 +70,7 @@ pub async fn collect(request: CollectRequest<'_>) -> Result<Collected, CollectEr
     };
     Ok(Collected {
         looked_at: request.now,
+        read_at,
         inventory: found.inventory,
         metadata: searched.metadata,
         unlisted: known.unlisted.into_iter().collect(),

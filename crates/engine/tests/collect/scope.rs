@@ -333,6 +333,22 @@ async fn what_is_written_during_a_long_look_is_not_from_the_future() {
     assert_eq!((modified, now), (after(66), after(60)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn metadata_is_as_old_as_its_reading_and_not_as_what_was_listed_before() {
+    let world = World::new();
+    world.put(&format!("/ck/{JOB_A}/shared/{FILE}"));
+    world.put_metadata(&format!("/ck/{JOB_A}/chk-1/_metadata"), 1, &[], &[]);
+    let slow = |call, path: &str, minutes| {
+        let delay = Fault::Delay(Duration::from_mins(minutes));
+        world.faults.add(Rule::on(call, delay).at(&world.at(path)).forever());
+    };
+    slow(Call::List, &format!("/ck/{JOB_A}/shared"), 60);
+    slow(Call::Open, &format!("/ck/{JOB_A}/chk-1/_metadata"), 20);
+    let collected = world.collect().await;
+    assert_eq!(collected.metadata.len(), 1);
+    assert_eq!(collected.read_at.elapsed(), Duration::from_mins(20));
+}
+
 #[tokio::test]
 async fn pins_of_every_root_above_and_below_are_read() {
     let world = World::new();
