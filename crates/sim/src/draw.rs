@@ -1,7 +1,7 @@
 //! What is the same for a whole history, drawn at its beginning.
 
 use chksweep_core::Age;
-use chksweep_core::policy::{OnUnreadable, Policy};
+use chksweep_core::policy::{OnUnreadable, Policy, RetentionRule};
 use chksweep_engine::journal::Mode;
 
 use crate::dice::Dice;
@@ -17,19 +17,22 @@ pub(crate) fn setting(dice: &mut Dice) -> Setting {
     let checkpoint_roots = if two_clusters { vec![one, other] } else { vec![one] };
     let fixed_id = dice.one_in(6).then(|| fixed_id(dice));
     let highly_available = dice.one_in(2);
-    Setting {
+    let mut setting = Setting {
         checkpoint_roots,
         savepoint_root: if dice.one_in(2) { "/f/sp".to_owned() } else { "/f/cp".to_owned() },
         changelog_root: dice.one_in(3).then(|| "/f/log".to_owned()),
         subdirectories: !dice.one_in(8),
         high_availability: fixed_id.is_some() || highly_available,
         fixed_id,
+        one_job: false,
         metadata_in_place: dice.one_in(6),
         fixed_relative_names: dice.one_in(2),
         reuses_uploads: dice.one_in(2),
         access_times: !dice.one_in(5),
         timeout: Age::hours(10),
-    }
+    };
+    setting.one_job = setting.fixed_id.is_some() && setting.subdirectories && !two_clusters && dice.one_in(2);
+    setting
 }
 
 /// The id of every application cluster with high availability: up to Flink 1.15 that of all, later that of one name.
@@ -61,6 +64,17 @@ pub(crate) fn settings(setting: &Setting, dice: &mut Dice) -> Settings {
     }
     if dice.one_in(4) {
         policy.unreadable = OnUnreadable::Isolate;
+    }
+    if let Some(id) = setting.fixed_id.clone().filter(|_| setting.one_job) {
+        policy.rules.push(RetentionRule {
+            matches: id,
+            keep_last: policy.keep_last,
+            keep_within: None,
+            savepoint_keep_last: policy.savepoint_keep_last,
+            savepoint_keep_within: None,
+            expire_jobs_after: policy.expire_jobs_after,
+            one_job: true,
+        });
     }
     policy.max_dangling = if dice.one_in(2) { 1.0 } else { 0.01 };
     let mut places = setting.checkpoint_roots.clone();

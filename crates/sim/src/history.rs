@@ -62,6 +62,7 @@ impl History {
         let neighbours = regime == Regime::Neighbours;
         if neighbours {
             setting.checkpoint_roots = draw::CLUSTERS.map(str::to_owned).to_vec();
+            setting.one_job = false;
         }
         let mut settings = settings(&setting, &mut dice);
         if neighbours {

@@ -39,6 +39,8 @@ pub(crate) struct Setting {
     pub(crate) subdirectories: bool,
     /// The one id that all jobs use.
     pub(crate) fixed_id: Option<String>,
+    /// Whether no job begins before all others have ended, of whatever program they are.
+    pub(crate) one_job: bool,
     /// Whether jobs are highly available: suspended instead of lost.
     pub(crate) high_availability: bool,
     /// Whether `_metadata` is written in place, as old releases do.

@@ -36,13 +36,19 @@ impl World {
         let roll = self.dice.below(10);
         if roll < 2 {
             self.dispose();
-        } else if self.jobs.len() < MOST_JOBS {
+        } else if self.has_room() {
             if roll < 4 || self.jobs.is_empty() {
                 self.start(None);
             } else {
                 self.restore();
             }
         }
+    }
+
+    /// Whether another job may begin.
+    fn has_room(&self) -> bool {
+        let is_next = !self.setting.one_job || self.jobs.iter().all(Job::is_ended);
+        self.jobs.len() < MOST_JOBS && is_next
     }
 
     /// A savepoint that nobody wants any more is deleted by hand.
