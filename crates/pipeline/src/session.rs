@@ -238,7 +238,6 @@ impl Session {
         let planned = look::plan(look).await?;
         let conditions = PurgeConditions {
             collected: &planned.look.collected,
-            read_at: planned.look.collected.read_at,
             equivalence: &self.scope.equivalence,
             policy: &self.scope.policy,
             records: &records,

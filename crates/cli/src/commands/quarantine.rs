@@ -93,7 +93,6 @@ pub(crate) async fn show(selection: &Selection, context: &Context) -> Outcome {
         .map_err(|error| Failure::from(error).context("reading the records of runs"))?;
     let conditions = PurgeConditions {
         collected: &look.collected,
-        read_at: look.collected.read_at,
         equivalence: &scope.equivalence,
         policy: &scope.policy,
         records: &records,

@@ -11,7 +11,6 @@ use std::mem::discriminant;
 use chksweep_core::plan::{MetadataFile, Place};
 use chksweep_core::{Age, Equivalence, Location, Policy, Timestamp};
 use serde::Serialize;
-use tokio::time::Instant;
 
 use super::index::Index;
 use crate::collected::{Collected, QuarantinedRun};
@@ -29,8 +28,6 @@ const CLEAN_WITHIN: Age = Age::hours(24);
 pub struct PurgeConditions<'a> {
     /// A complete look, made just now, after the last rescue.
     pub collected: &'a Collected,
-    /// When that look began to read.
-    pub read_at: Instant,
     /// Which spellings are one place.
     pub equivalence: &'a Equivalence,
     /// The policy: which unreadable metadata somebody accepts.

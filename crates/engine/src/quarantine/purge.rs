@@ -141,7 +141,7 @@ pub(super) async fn purge_in_slices(
             assessed.hold(conditions, at, "it lies under no root of this run".to_owned());
         }
     }
-    let is_old = || conditions.read_at.elapsed() > MAX_READING;
+    let is_old = || conditions.collected.read_at.elapsed() > MAX_READING;
     let mut report = PurgeReport::default();
     // 1. All metadata of what goes.
     for (at, from) in quarantine.iter().enumerate() {

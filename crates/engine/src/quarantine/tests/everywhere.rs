@@ -235,7 +235,6 @@ impl Stage {
         let records = records(&self.stores.reading(), &roots).await.map_err(|error| error.to_string())?;
         let conditions = PurgeConditions {
             collected,
-            read_at: Instant::now(),
             equivalence: &Equivalence::default(),
             policy: &Policy::default(),
             records: &records,

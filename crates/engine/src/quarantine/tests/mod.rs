@@ -6,7 +6,6 @@ use std::time::Duration;
 use chksweep_core::plan::Rule;
 use chksweep_core::{Age, Equivalence, Location, Policy};
 use chksweep_testkit::metadata_writer::{MetadataWriter, SimpleKind, Stream, simple_metadata};
-use tokio::time::Instant;
 
 use super::*;
 use crate::collect::{CollectRequest, collect};

@@ -34,7 +34,6 @@ struct Facts {
     reference_roots: Vec<Location>,
     this_run_is_clean: bool,
     stop: Option<String>,
-    read_for: Duration,
 }
 
 async fn purged(scene: &Scene, run: &str, change: Change) -> PurgeReport {
@@ -57,12 +56,10 @@ async fn purged_by(
         reference_roots: Vec::new(),
         this_run_is_clean: false,
         stop: None,
-        read_for: Duration::ZERO,
     };
     change(&mut collected, &mut records, &mut facts);
     let conditions = PurgeConditions {
         collected: &collected,
-        read_at: Instant::now() - facts.read_for,
         equivalence: &Equivalence::default(),
         policy: &Policy::default(),
         records: &records,
@@ -101,7 +98,7 @@ async fn what_snapshots_pin_is_said_to_be_pinned() {
 async fn each_condition_alone_holds_a_purge() {
     let conditions: [(&str, Change); 17] = [
         ("not settled yet", |_, records, _| records[0].ended_at = None),
-        ("has grown old", |_, _, facts| facts.read_for = Duration::from_mins(11)),
+        ("has grown old", |seen, _, _| seen.read_at -= Duration::from_mins(11)),
         ("kept until", |_, _, facts| facts.now = facts.now.minus(Age::days(2))),
         ("not known, so it counts as set aside now", |seen, _, _| seen.quarantine[0].started_at = None),
         ("listed completely", |seen, _, _| seen.quarantine[0].complete = false),
@@ -442,7 +439,6 @@ async fn the_list_tells_what_waits_for_what() {
     let roots = [scene.root()];
     let conditions = PurgeConditions {
         collected: &collected,
-        read_at: Instant::now(),
         equivalence: &Equivalence::default(),
         policy: &Policy::default(),
         records: &records,
