@@ -407,30 +407,12 @@ fn seen(one: &Break, copy: &Path, histories: &str) -> Option<String> {
     let mut command = Command::new(env!("CARGO"));
     let played = match one.shown_by {
         ShownBy::Histories => {
-            command.args([
-                "run",
-                "--quiet",
-                "--profile",
-                "sim",
-                "-p",
-                "chksweep-sim",
-                "--bin",
-                "chksweep-sim",
-            ]);
+            command.args("run --quiet --profile sim -p chksweep-sim --bin chksweep-sim".split(' '));
             command.args(["--", "--histories", histories, "--stop-at-loss"]);
             "count: histories"
         }
         ShownBy::Looks => {
-            command.args([
-                "test",
-                "--profile",
-                "sim",
-                "-p",
-                "chksweep-engine",
-                "--test",
-                "collect",
-                "simulation",
-            ]);
+            command.args("test --profile sim -p chksweep-engine --test collect simulation".split(' '));
             "running 1 test"
         }
     };
