@@ -313,8 +313,12 @@ fn is_same_place(input: &PlanInput<'_>, path: &str, location: &Location) -> bool
 /// Collects, for each job directory, whose metadata names anything in it.
 fn users(input: &PlanInput<'_>, map: &Map, snapshots: &[Snapshot<'_>], naming: &Naming) -> Vec<Users> {
     let mut users = vec![Users::default(); map.job_directories.len()];
-    for (snapshot, touched) in snapshots.iter().zip(&naming.touched) {
-        let owner = owner_of(input, map, snapshot);
+    let readable = snapshots.iter().map(|snapshot| owner_of(input, map, snapshot)).zip(&naming.touched);
+    let unreadable = naming.touched_by_unreadable.iter().map(|(metadata, touched)| {
+        let file = input.metadata.get(*metadata).filter(|file| file.place == Place::Sweep);
+        (file.and_then(|file| owner_as_read(input, map, file)), touched)
+    });
+    for (owner, touched) in readable.chain(unreadable) {
         for at in touched.iter().flat_map(|directory| owners(input, map, *directory)) {
             let (Some(used), Some(directory)) = (users.get_mut(at), map.job_directories.get(at)) else {
                 continue;

@@ -10,9 +10,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use chksweep_core::plan::{MetadataFile, OperatorStateSearch, Place, PlanInput};
-use chksweep_core::{
-    Content, DirectoryId, FileId, FileRef, Inventory, Kind, Location, NameRef, Timestamp, Uuid,
-};
+use chksweep_core::{Content, DirectoryId, FileId, FileRef, Kind, Location, NameRef, Timestamp, Uuid};
 
 use self::lookup::{PathIndex, Wanted};
 use crate::map::{JobDirectoryIndex, Map, Role};
@@ -154,6 +152,8 @@ pub(crate) struct Naming {
     /// For each snapshot the listed directories in which it names anything, by path or by name, there or not: for
     /// what is not listed the innermost directory that is.
     pub(crate) touched: Vec<BTreeSet<DirectoryId>>,
+    /// The same by the UUIDs in the bytes of metadata that cannot be read, with its index among all metadata.
+    pub(crate) touched_by_unreadable: Vec<(usize, BTreeSet<DirectoryId>)>,
     /// Aliases that matched nothing.
     pub(crate) unused_aliases: Vec<Location>,
     /// Directories that metadata names and that lie under no root at all.
@@ -175,13 +175,14 @@ impl Naming {
             dangling: Vec::with_capacity(snapshots.len()),
             state_elsewhere: Vec::with_capacity(snapshots.len()),
             touched: Vec::with_capacity(snapshots.len()),
+            touched_by_unreadable: Vec::new(),
             unused_aliases: Vec::new(),
             unlisted_places: BTreeSet::new(),
         };
         for snapshot in snapshots {
             naming.resolve(input, map, &index, snapshot);
         }
-        naming.find_by_name(inventory, snapshots);
+        naming.find_by_name(input, snapshots);
         naming.mark_directories(input, &index, snapshots);
         naming.add_base_names(input, snapshots);
         naming.mark_pins(input, &index, snapshots);
@@ -270,7 +271,7 @@ impl Naming {
 
     /// Looks for listed files that have the name of a reference which resolves to nothing (FLINK-39964), or whose
     /// UUID stands anywhere in metadata: they are what it means, and where they lie is used by who names them.
-    fn find_by_name(&mut self, inventory: &Inventory, snapshots: &[Snapshot<'_>]) {
+    fn find_by_name(&mut self, input: &PlanInput<'_>, snapshots: &[Snapshot<'_>]) {
         let mut wanted = Wanted::default();
         for (snapshot, dangling) in snapshots.iter().zip(&self.dangling) {
             for one in dangling {
@@ -278,7 +279,16 @@ impl Naming {
             }
             wanted.uuids.extend(other_uuids(snapshot));
         }
-        let found = wanted.find(inventory);
+        let naming = input.metadata.iter().enumerate().filter(|(_, file)| still_names(file, input));
+        let unreadable: Vec<(usize, &[Uuid])> = naming
+            .filter_map(|(at, file)| Some((at, file.content.as_ref().err()?.uuids.as_deref()?)))
+            .collect();
+        wanted.uuids.extend(unreadable.iter().flat_map(|(_, uuids)| uuids.iter()));
+        let found = wanted.find(input.inventory);
+        for (at, uuids) in unreadable {
+            let places = uuids.iter().flat_map(|uuid| found.get(NameRef::Uuid(*uuid))).copied();
+            self.touched_by_unreadable.push((at, places.collect()));
+        }
         for ((snapshot, dangling), touched) in snapshots.iter().zip(&mut self.dangling).zip(&mut self.touched)
         {
             for one in dangling {

@@ -5,7 +5,7 @@
 mod common;
 
 use chksweep_core::plan::Rule;
-use chksweep_core::policy::RetentionRule;
+use chksweep_core::policy::{OnUnreadable, RetentionRule};
 use chksweep_core::{Age, OperatorId};
 use chksweep_testkit::world::{location, uuid};
 use common::{A, Planned, World};
@@ -360,6 +360,19 @@ fn a_job_expires_only_when_it_is_dead_for_long_and_nobody_uses_it() {
     assert_eq!(retired(&no_ha.clone().as_of_days_ahead(20)), [0; 0]);
     let used = no_ha.metadata("$B/chk-1/_metadata", 2, &[&format!("$A/shared/{}", uuid(1))]);
     assert_eq!(retired(&used), [0; 0]);
+}
+
+/// The checker refuses a plan that takes it: nothing at all was swept until somebody repaired that metadata.
+#[test]
+fn a_job_does_not_expire_while_metadata_that_cannot_be_read_may_name_something_of_it() {
+    let world = five()
+        .policy(|policy| policy.expire_jobs_after = Some(Age::days(30)))
+        .policy(|policy| policy.no_ha = true)
+        .policy(|policy| policy.unreadable = OnUnreadable::Isolate)
+        .as_of_days_ahead(60);
+    let cut_short = |uuids| world.clone().unreadable("$B/chk-1/_metadata", 2, Some(uuids), true);
+    assert_eq!(retired(&cut_short(vec![99])), [1, 2, 3, 4, 5]);
+    assert_eq!(retired(&cut_short(vec![1])), [0; 0]);
 }
 
 #[test]
