@@ -11,7 +11,8 @@ use tokio::time::Instant;
 pub struct Collected {
     /// When the look began, by the local clock.
     pub looked_at: Timestamp,
-    /// When metadata began to be read, by a clock that never goes back: so old is what it names.
+    /// When the look began, by a clock that never goes back. So old may be what it tells: what metadata names is younger,
+    /// but when a checkpoint was last read, which shows that a job begins from it, is told by the listing before.
     pub read_at: Instant,
     /// The candidates under the sweep roots.
     pub inventory: Inventory,

@@ -26,6 +26,7 @@ use crate::stores::ReadStores;
 /// When a root is not there or cannot be looked at, pins cannot be read, or a file was modified in the future.
 /// Whatever concerns single paths is part of the result.
 pub async fn collect(request: CollectRequest<'_>) -> Result<Collected, CollectError> {
+    let read_at = Instant::now();
     // 1. The roots, each place once, and what is known of them.
     let roots = roots::unite(&request).await?;
     let mut problems = Vec::new();
@@ -54,7 +55,6 @@ pub async fn collect(request: CollectRequest<'_>) -> Result<Collected, CollectEr
         Vec::new()
     };
     let readers = Arc::new(Readers::new(limits.metadata_in_memory, task_owned));
-    let read_at = Instant::now();
     let known = passes::run(&roots, found.metadata, readers, found.newest, &limits, request.observer).await;
     check_clock(&request, &known.newest, &mut problems)?;
     // 4. Pins after everything that they may protect was listed.
