@@ -90,7 +90,7 @@ impl History {
         let acts = self.dice.between(3, 8);
         for _ in 0..acts {
             self.act().await;
-            if !self.namenode.hub().watch.violations.is_empty() {
+            if self.is_over() {
                 return self.end();
             }
             let hours =
@@ -103,6 +103,11 @@ impl History {
             self.undo_end().await;
         }
         self.end()
+    }
+
+    fn is_over(&self) -> bool {
+        let watch = &self.namenode.hub().watch;
+        watch.is_given_up || !watch.violations.is_empty()
     }
 
     fn weather(&mut self) -> Weather {
@@ -251,6 +256,9 @@ impl History {
     pub(crate) fn check(&mut self) {
         let mut hub = self.namenode.hub();
         let hub = &mut *hub;
+        if hub.watch.is_given_up {
+            return;
+        }
         if self.regime != Regime::Frantic {
             for (path, _) in std::mem::take(&mut hub.watch.displaced) {
                 hub.watch.violations.push(format!("{path} was moved although somebody needs it"));
@@ -365,6 +373,7 @@ impl History {
         let mut hub = self.namenode.hub();
         let mut counts = std::mem::take(&mut hub.counts);
         counts.histories = 1;
+        counts.given_up = u64::from(hub.watch.is_given_up);
         counts.snapshots = hub.world.model.there().count() as u64;
         Outcome {
             violations: std::mem::take(&mut hub.watch.violations),

@@ -22,11 +22,12 @@ fn main() {
             "--frantic" => regime = Regime::Frantic,
             "--neighbours" => regime = Regime::Neighbours,
             "--replay" => {
-                let outcome = play(number(), regime, true);
+                let seed = number();
+                let outcome = play(seed, regime, true);
                 for line in &outcome.trace {
                     println!("{line}");
                 }
-                told(0, &outcome);
+                told(seed, &outcome);
                 std::process::exit(i32::from(!outcome.violations.is_empty()));
             }
             other => {

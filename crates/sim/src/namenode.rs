@@ -53,6 +53,8 @@ pub struct Counts {
     pub calm_ends: u64,
     /// Retired checkpoints and savepoints that were brought back whole.
     pub undone: u64,
+    /// Histories that ended early: a policy took what a job had begun from, where nothing can tell of that.
+    pub given_up: u64,
 }
 
 impl Counts {
@@ -70,6 +72,7 @@ impl Counts {
         self.retired += other.retired;
         self.calm_ends += other.calm_ends;
         self.undone += other.undone;
+        self.given_up += other.given_up;
         for (fault, count) in &other.faults {
             *self.faults.entry(fault).or_default() += count;
         }

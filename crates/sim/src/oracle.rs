@@ -41,6 +41,11 @@ pub(crate) struct Watch {
     pub(crate) displaced: BTreeMap<String, i64>,
     /// Snapshots that were retired although a running job had just begun from them.
     pub(crate) begun: BTreeSet<usize>,
+    /// Snapshots that were retired while a running job needed them that nothing tells of: reading left no trace, and the
+    /// policy says that no job is highly available. That is known to be possible, and told in the documentation.
+    pub(crate) unseen: BTreeSet<usize>,
+    /// Whether something was taken that only such a job needs. What follows from that tells nothing: the history ends.
+    pub(crate) is_given_up: bool,
     /// What chksweep took away for good: where it belonged, and its bytes.
     pub(crate) removed: BTreeMap<String, Arc<[u8]>>,
 }
@@ -127,6 +132,9 @@ impl Watch {
             if self.has_begun_from(at, world) {
                 self.begun.insert(at);
             }
+            if !self.leaves_traces(world) && world.is_in_use(at) {
+                self.unseen.insert(at);
+            }
             if world.is_newest_of_its_job(at) && world.model.is_whole(snapshot) {
                 self.violations
                     .push(format!("{path} was retired although a job goes on from it, now or one day"));
@@ -138,7 +146,7 @@ impl Watch {
             world.model.snapshots[at].retired = Some(world.memory.now().0);
             return;
         }
-        if let Some(why) = who_needs(path, world) {
+        if let Some(why) = self.who_needs(path, world) {
             self.displaced.insert(path.to_owned(), world.memory.now().0);
             world.trace.say(world.memory.now(), || format!("DISPLACED {path}: {why}"));
         }
@@ -178,10 +186,24 @@ impl Watch {
         }
     }
 
+    /// Says who needs a file that was taken. Where it is but a job that nothing tells of, the history is given up.
+    fn who_needs(&mut self, path: &str, world: &World) -> Option<String> {
+        let why = who_needs(path, world)?;
+        let is_unseen = |at: &usize| {
+            let snapshot = &world.model.snapshots[*at];
+            snapshot.retired.is_some() && world.is_in_use(*at) && snapshot.needs.contains(path)
+        };
+        if !world.model.needs_in_place(path) && self.unseen.iter().any(is_unseen) {
+            self.is_given_up = true;
+            return None;
+        }
+        Some(why)
+    }
+
     fn taken_for_good(&mut self, path: &str, world: &World, how: &str) {
         self.check_pins(path, how);
         self.remove(path, world);
-        if let Some(why) = who_needs(path, world) {
+        if let Some(why) = self.who_needs(path, world) {
             self.violations.push(format!("LOST: {path} was {how}: {why}"));
         }
     }
@@ -195,13 +217,17 @@ impl Watch {
     /// which another job has deleted a file since, it cannot begin from again.
     fn has_begun_from(&self, at: usize, world: &World) -> bool {
         let recently = (self.policy.quiescent_after.0 as i64).saturating_sub(3_600_000);
-        // Where reading leaves no trace, the word that no job is highly available is enough.
-        let leaves_traces = world.setting.access_times || !self.policy.no_ha;
         let is_whole = world.model.is_whole(&world.model.snapshots[at]);
-        leaves_traces
+        self.leaves_traces(world)
             && is_whole
             && world.is_in_use(at)
             && world.was_read_since(at, world.memory.now().0 - recently)
+    }
+
+    /// Whether anything keeps what a job has begun from. Where reading leaves no trace, the word that no job is highly
+    /// available is enough to retire it.
+    fn leaves_traces(&self, world: &World) -> bool {
+        world.setting.access_times || !self.policy.no_ha
     }
 
     /// Whether a policy may retire this snapshot, as somebody would say who does not know how chksweep tells.
