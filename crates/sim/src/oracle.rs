@@ -41,8 +41,9 @@ pub(crate) struct Watch {
     pub(crate) displaced: BTreeMap<String, i64>,
     /// Snapshots that were retired although a running job had just begun from them.
     pub(crate) begun: BTreeSet<usize>,
-    /// Snapshots that were retired while a running job needed them that nothing tells of: reading left no trace, and the
-    /// policy says that no job is highly available. That is known to be possible, and told in the documentation.
+    /// Snapshots that were retired while a job that had begun from them had completed none of its own, and nothing told
+    /// of that: it read them longer ago than `quiescent-after`, or reading leaves no trace and the policy says that no job
+    /// is highly available. That is known to be possible, and told in the documentation.
     pub(crate) unseen: BTreeSet<usize>,
     /// Whether something was taken that only such a job needs. What follows from that tells nothing: the history ends.
     pub(crate) is_given_up: bool,
@@ -129,13 +130,16 @@ impl Watch {
         self.check_pins(path, "moved");
         let snapshot = world.model.there().find(|(_, s)| s.path == path && s.retired.is_none());
         if let Some((at, snapshot)) = snapshot {
-            if self.has_begun_from(at, world) {
+            // From one of which another job has deleted a file since, no job can begin again.
+            let is_whole = world.model.is_whole(snapshot);
+            let in_use = world.is_in_use(at);
+            let is_unseen = in_use && !self.is_seen(at, world);
+            if is_unseen {
+                self.unseen.insert(at);
+            } else if in_use && is_whole {
                 self.begun.insert(at);
             }
-            if !self.leaves_traces(world) && world.is_in_use(at) {
-                self.unseen.insert(at);
-            }
-            if world.is_newest_of_its_job(at) && world.model.is_whole(snapshot) {
+            if world.is_newest_of_its_job(at) && is_whole && !is_unseen {
                 self.violations
                     .push(format!("{path} was retired although a job goes on from it, now or one day"));
             }
@@ -213,21 +217,12 @@ impl Watch {
         self.removed.extend(bytes.map(|bytes| (path.to_owned(), bytes)));
     }
 
-    /// Whether a running job has begun from a snapshot and completed nothing since, and left a trace of that. One of
-    /// which another job has deleted a file since, it cannot begin from again.
-    fn has_begun_from(&self, at: usize, world: &World) -> bool {
+    /// Whether a job that begins from a snapshot, or began within `quiescent-after`, leaves a trace of that. Where reading
+    /// leaves none, the word that no job is highly available is enough to retire it.
+    fn is_seen(&self, at: usize, world: &World) -> bool {
         let recently = (self.policy.quiescent_after.0 as i64).saturating_sub(3_600_000);
-        let is_whole = world.model.is_whole(&world.model.snapshots[at]);
-        self.leaves_traces(world)
-            && is_whole
-            && world.is_in_use(at)
-            && world.was_read_since(at, world.memory.now().0 - recently)
-    }
-
-    /// Whether anything keeps what a job has begun from. Where reading leaves no trace, the word that no job is highly
-    /// available is enough to retire it.
-    fn leaves_traces(&self, world: &World) -> bool {
-        world.setting.access_times || !self.policy.no_ha
+        let leaves_traces = world.setting.access_times || !self.policy.no_ha;
+        leaves_traces && world.was_read_since(at, world.memory.now().0 - recently)
     }
 
     /// Whether a policy may retire this snapshot, as somebody would say who does not know how chksweep tells.
