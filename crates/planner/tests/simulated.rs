@@ -4,9 +4,9 @@
 
 mod common;
 
-use chksweep_core::OperatorId;
 use chksweep_core::plan::{Place, Rule};
 use chksweep_core::policy::{OnUnreadable, Policy, RetentionRule};
+use chksweep_core::{Kind, OperatorId};
 use chksweep_testkit::world::{location, uuid};
 use common::{Planned, World};
 
@@ -157,4 +157,24 @@ fn a_checkpoint_that_vanished_while_it_was_looked_at_still_tells_the_lineage() {
     });
     world.metadata.append(&mut vanished.metadata);
     assert_eq!(world.rule(&file), Rule::InProgress);
+}
+
+/// Another job took the number below an abandoned checkpoint after the directory had been listed: the later ones, of the
+/// job that was there before, may not have overtaken what lies there.
+#[test]
+fn a_checkpoint_that_began_while_it_was_looked_at_tells_the_lineage() {
+    let file = format!("$A/chk-5/{}", uuid(5));
+    let mut world = World::new()
+        .metadata("$A/chk-3/_metadata", 20, &[])
+        .metadata("$A/chk-7/_metadata", 2, &[])
+        .file(&file, 9);
+    assert_eq!(world.rule(&file), Rule::AbandonedCheckpoint);
+    let mut begun = World::new().metadata_of("$A/chk-4/_metadata", 0, &[], |file| {
+        file.content.as_mut().unwrap().operators = vec![OperatorId([9; 16])];
+    });
+    world.metadata.append(&mut begun.metadata);
+    assert_eq!(world.rule(&file), Rule::InProgress);
+    // A savepoint there tells nothing.
+    world.metadata.last_mut().unwrap().content.as_mut().unwrap().kind = Kind::Savepoint;
+    assert_eq!(world.rule(&file), Rule::AbandonedCheckpoint);
 }

@@ -63,15 +63,10 @@ impl Facts {
             if let Some(file) = snapshot.listed {
                 facts.by_file.entry(file).or_default().push(at);
             }
-            let (true, Some(number), Some(owner)) = (
-                snapshot.is_checkpoint(world.map),
-                snapshot.checkpoint_number(world.map),
-                snapshot.owner(world.map),
-            ) else {
-                continue;
-            };
-            // What vanished between listing and reading was subsumed: it completed all the same, and tells of which
-            // lineage its number was, but nothing tells when a file could have been passed over by it.
+            let Some((owner, number)) = checkpoint_of(world, snapshot) else { continue };
+            // What vanished between listing and reading was subsumed, and what began after the listing is there only
+            // now: both completed all the same, and tell of which lineage their number was, but nothing tells when a
+            // file could have been passed over by them.
             let (written, listed) = (snapshot.file.modified, snapshot.listed.is_some());
             if listed {
                 let newest = facts.frontier.entry(owner).or_insert(written);
@@ -138,6 +133,23 @@ impl Facts {
             .filter(|one| one.listed && one.number > number && same_lineage(&lower.operators, &one.operators))
             .find(|one| written.is_none_or(|written| one.written > written))
     }
+}
+
+/// Returns the job directory and the number of a completed checkpoint, whether or not its `chk-N` was listed: where
+/// several jobs write to one directory, the next number may be taken by another between listing and reading.
+fn checkpoint_of(world: &World<'_>, snapshot: &Snapshot<'_>) -> Option<(JobDirectoryIndex, u64)> {
+    if snapshot.content.kind == Kind::Savepoint {
+        return None;
+    }
+    if snapshot.directory.is_some() || snapshot.file.place != Place::Sweep {
+        return Some((snapshot.owner(world.map)?, snapshot.checkpoint_number(world.map)?));
+    }
+    let home = snapshot.home.as_ref()?;
+    let job = world.input.inventory.find_directory(&home.parent()?)?;
+    if world.map.role(job) != Role::Job {
+        return None;
+    }
+    Some((world.map.owner(job)?, layout::checkpoint_number(home.name())?))
 }
 
 /// Returns for each job directory whether some kept snapshot that may know of files directly in its `taskowned` has
