@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use chksweep_core::{Location, Timestamp};
-use chksweep_store::MemoryStore;
+use chksweep_store::{Call, ErrorKind, Fault, Faulty, MemoryStore, Rule};
 
 use super::*;
 use crate::own;
@@ -221,4 +221,42 @@ async fn the_local_copy_is_private_and_never_follows_a_link() {
     std::os::unix::fs::symlink(&target, local_file(home.path(), "run-2")).unwrap();
     assert!(Journal::create(&stores, &[], "run-2", Some(home.path())).await.is_err());
     assert!(!target.exists());
+}
+
+/// Whatever else its first line holds; and only its first line tells.
+#[tokio::test]
+async fn a_journal_of_a_newer_schema_is_told_as_such() {
+    let newer = format!("{{\"record\":\"start\",\"schema\":{},\"what\":1}}\n", SCHEMA + 1);
+    let (store, _, text) = written(story()).await;
+    let journal = own::journal_file(&store.location("/r"), "newer");
+    for (content, is_newer) in [
+        (newer.clone(), true),
+        (newer.replace(&format!(":{}", SCHEMA + 1), &format!(":{SCHEMA}")), false),
+        (newer.replace("start", "end"), false),
+    ] {
+        store.put("/r/.chksweep/runs/newer.jsonl", content.as_bytes(), Timestamp(1));
+        let expected = is_newer.then_some(SCHEMA + 1);
+        let first = first_of(&store, &journal).await.unwrap();
+        assert_eq!(first, expected.map_or(First::Nothing, First::Newer), "{content}");
+        assert_eq!(local_first_of(content.as_bytes()).unwrap(), first);
+        let fault = read_local_lines(content.as_bytes(), |_| {}).unwrap();
+        assert_eq!(fault.and_then(|fault| fault.newer_schema), expected);
+        let verified = verify(content.as_bytes()).unwrap();
+        assert_eq!(verified.err().and_then(|fault| fault.newer_schema), expected);
+    }
+    let late = [text.as_slice(), newer.as_bytes(), b"more\n"].concat();
+    assert_eq!(verify(late.as_slice()).unwrap().unwrap_err().newer_schema, None);
+    assert!(matches!(local_first_of(text.as_slice()).unwrap(), First::Start(_)));
+}
+
+#[tokio::test]
+async fn a_journal_that_cannot_be_opened_is_not_an_absent_one() {
+    let (store, _, _) = written(story()).await;
+    let faulty = Faulty::new(store.clone());
+    let journal = own::journal_file(&store.location("/r"), "run-1");
+    faulty.faults().add(Rule::on(Call::Open, Fault::Fail(ErrorKind::TimedOut)));
+    assert_eq!(first_of(&faulty, &journal).await.unwrap_err().kind, ErrorKind::TimedOut);
+    assert!(matches!(first_of(&faulty, &journal).await.unwrap(), First::Start(_)));
+    let absent = own::journal_file(&store.location("/r"), "run-2");
+    assert_eq!(first_of(&faulty, &absent).await.unwrap(), First::Nothing);
 }

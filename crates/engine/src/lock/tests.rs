@@ -1,5 +1,6 @@
 use std::sync::Mutex;
 
+use chksweep_store::faults::Hook;
 use chksweep_store::memory::Denied;
 use chksweep_store::{Call, ErrorKind, Fault, Faulty, MemoryStore, Rule};
 
@@ -258,4 +259,96 @@ async fn looking_tells_who_holds_a_lock_and_for_how_long_it_was_silent() {
     }
     scene.store.deny("/a/r", Denied::Reading);
     assert!(look(&scene.store, &root, scene.store.now()).await.is_err());
+}
+
+/// Another run took it, or its holder came back to life, between the look at it and the rename.
+#[tokio::test]
+async fn a_lock_that_is_not_what_was_seen_goes_back() {
+    for (touched, other) in [(false, true), (true, false), (true, true)] {
+        let (scene, faulty) = faulty();
+        let first = scene.acquire("run-1", None).await.unwrap();
+        let written = scene.store.now();
+        scene.store.advance(SILENT_AFTER);
+        let now = if touched { scene.store.now() } else { written };
+        let mut content = scene.store.contents(LOCK).unwrap();
+        if other {
+            content = String::from_utf8_lossy(&content).replace("run-1", "run-5").into_bytes().into();
+        }
+        let (store, told) = (scene.store.clone(), content.clone());
+        let hook = Hook::new(move || store.put(LOCK, &told, now));
+        faulty.faults().add(Rule::on(Call::Rename, Fault::Before(hook)));
+        let taken = scene.acquire("run-2", None).await;
+        assert_eq!(taken.is_err(), touched, "{taken:?}");
+        let heard = scene.ears.0.lock().unwrap().iter().filter(|what| what.contains("taken over")).count();
+        assert_eq!(
+            heard,
+            usize::from(!touched),
+            "a lock that is as silent as before is taken at the next try"
+        );
+        if touched {
+            assert_eq!(scene.store.contents(LOCK).unwrap(), content);
+        }
+        drop(first);
+    }
+}
+
+#[tokio::test]
+async fn a_lock_that_cannot_be_looked_at_or_taken_is_told_as_such() {
+    for (call, kind) in [
+        (Call::Stat, ErrorKind::TimedOut),
+        (Call::Rename, ErrorKind::PermissionDenied),
+        (Call::Open, ErrorKind::TimedOut),
+    ] {
+        let (scene, faulty) = faulty();
+        let _first = scene.acquire("run-1", None).await.unwrap();
+        scene.store.advance(SILENT_AFTER);
+        faulty.faults().add(Rule::on(call, Fault::Fail(kind)).at(&scene.store.location(LOCK)));
+        let error = scene.acquire("run-2", None).await.unwrap_err();
+        assert!(matches!(&error, LockError::Store(error) if error.kind == kind), "{call:?}: {error:?}");
+        assert!(scene.store.exists(LOCK));
+    }
+}
+
+/// As after the loss of all replicas of its block.
+#[tokio::test]
+async fn a_lock_that_can_never_be_read_counts_by_its_mtime() {
+    let (scene, faulty) = faulty();
+    let _first = scene.acquire("run-1", None).await.unwrap();
+    let lost = Fault::Fail(ErrorKind::Corrupt);
+    faulty.faults().add(Rule::on(Call::Open, lost.clone()).at(&scene.store.location(LOCK)).times(2));
+    let LockError::Held(held) = scene.acquire("run-2", None).await.unwrap_err() else { panic!("not held") };
+    assert_eq!(held.holder, None);
+    scene.store.advance(SILENT_AFTER);
+    faulty.faults().add(Rule::on(Call::Open, lost.clone()).at(&scene.store.location(LOCK)).times(2));
+    scene.acquire("run-2", None).await.unwrap().still_mine().await.unwrap();
+    // Broken on request, whoever holds it.
+    faulty.faults().add(Rule::on(Call::Open, lost).at(&scene.store.location(LOCK)).times(2));
+    scene.acquire("run-3", Some(&BreakLock::Any)).await.unwrap().still_mine().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_heart_stops_with_its_holder() {
+    let scene = Scene::new();
+    let first = scene.acquire("run-1", None).await.unwrap();
+    let modified = || scene.store.snapshot()[&scene.store.location(LOCK)].2;
+    let before = modified();
+    scene.store.advance(Age::minutes(1));
+    tokio::time::sleep(2 * HEARTBEAT).await;
+    let later = modified();
+    assert!(later > before);
+    drop(first);
+    scene.store.advance(Age::minutes(1));
+    tokio::time::sleep(2 * HEARTBEAT).await;
+    assert_eq!(modified(), later);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_could_not_be_kept_up_for_ten_minutes_is_lost() {
+    let (scene, faulty) = faulty();
+    let first = scene.acquire("run-1", None).await.unwrap();
+    faulty.faults().add(Rule::on(Call::Replace, Fault::Fail(ErrorKind::TimedOut)).forever());
+    tokio::time::sleep(FORGOTTEN_AFTER).await;
+    first.still_mine().await.unwrap();
+    tokio::time::sleep(2 * HEARTBEAT).await;
+    assert!(matches!(first.still_mine().await, Err(LockError::Lost { .. })));
 }
