@@ -548,3 +548,27 @@ async fn what_cannot_be_renamed_as_across_an_encryption_zone_is_told_and_not_cop
     assert!(scene.store.exists(&zone) && report.is_partly_done());
     assert!(!scene.store.exists(quarantined("run-1", &format!("shared/{}", uuid(3)))));
 }
+
+/// Before anything moves: a whole directory goes only as it was planned.
+#[tokio::test]
+async fn a_directory_that_changed_before_its_turn_stays_where_it_is() {
+    let merged = format!("taskowned/{MERGED}");
+    for (below, outcome) in
+        [(Some("new"), Outcome::Changed), (Some("gone"), Outcome::AlreadyGone), (None, Outcome::Failed)]
+    {
+        let scene = scene();
+        let mut run = scene.begin("run-1").await;
+        let actions = scene.actions(rules);
+        match below {
+            Some("new") => scene.file(&format!("{merged}/{}", uuid(99)), 3),
+            Some(_) => {
+                scene.store.remove(path(&merged));
+            }
+            None => scene.store.deny(path(&merged), chksweep_store::memory::Denied::Reading),
+        }
+        let report = carry(&mut run, actions).await;
+        run.finish(true).await.unwrap();
+        assert_eq!(report.count(outcome).operations, 1, "{below:?} {report:?}");
+        assert!(!scene.store.exists(quarantined("run-1", &merged)), "{below:?}");
+    }
+}

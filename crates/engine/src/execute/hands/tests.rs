@@ -227,3 +227,33 @@ async fn a_directory_that_was_removed_again_is_made_again() {
     assert_eq!(run.hands.perform(&step).await.outcome, Outcome::Failed);
     assert_eq!(run.hands.perform(&step).await.outcome, Outcome::Done);
 }
+
+/// What lies at the target is of nobody's move: neither it nor the file goes anywhere.
+#[tokio::test]
+async fn a_target_that_is_taken_stays_as_it_is() {
+    let scene = Scene::new();
+    scene.file("chk-7/_metadata", 7);
+    let (from, to) = (scene.at("chk-7/_metadata"), scene.store.location("/q/_metadata"));
+    scene.store.put(to.path(), b"of another run", scene.old());
+    let before = scene.tree();
+    let run = scene.begin("run-1").await;
+    let stamp = Stamp { length: 7, modified: scene.old() };
+    let fate = run.hands.move_file(&from, &to, stamp, true).await;
+    assert!(!fate.is_done() && fate.outcome != Outcome::PutBack, "{fate:?}");
+    run.finish(true).await.unwrap();
+    assert_eq!(scene.store.contents(to.path()).unwrap(), "of another run");
+    for (at, seen) in before.iter().filter(|(at, _)| **at == from || **at == to) {
+        assert_eq!(scene.tree().get(at), Some(seen), "{at}");
+    }
+}
+
+/// Nothing was begun, so nothing is unknown.
+#[tokio::test]
+async fn what_cannot_be_looked_at_before_the_first_try_is_a_failure() {
+    for way in WAYS.into_iter().filter(|way| *way != Call::DeleteTree) {
+        let (dark, step) = scene(way);
+        let unclear = Strike::on(Call::Stat, Fault::Fail(ErrorKind::PermissionDenied)).at(&step.from);
+        let (fate, there) = take(&dark, &step, [unclear]).await;
+        assert_eq!((fate.outcome, there), (Outcome::Failed, true), "{way:?}");
+    }
+}

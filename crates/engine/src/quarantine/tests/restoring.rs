@@ -1,5 +1,6 @@
 use chksweep_core::JobId;
 use chksweep_core::policy::DeadJob;
+use chksweep_store::faults::Hook;
 use chksweep_store::memory::Denied;
 use chksweep_store::{Call, ErrorKind, Fault, Rule as Strike};
 
@@ -312,6 +313,20 @@ async fn a_checkpoint_comes_back_whole_or_not_at_all() {
     assert!(report.is_partly_done());
     assert_eq!(scene.tree(), before);
     assert!(scene.store.exists(quarantined("run-2", &named("chk-5/#3"))), "what had moved goes back");
+    // What lay in place is deleted while the others come back.
+    let scene = retired_over_three_runs().await;
+    bring_back(&scene, "run-4", select_path(&scene, "shared/#1"), None, false).await;
+    assert!(is_there(&scene, "shared/#1"));
+    let (store, gone) = (scene.store.clone(), path(&named("shared/#1")));
+    let hook = Hook::new(move || {
+        store.remove(&gone);
+    });
+    scene.faulty.faults().add(Strike::on(Call::Rename, Fault::After(hook)));
+    let report = bring_back(&scene, "run-5", select_path(&scene, "chk-5/_metadata"), None, false).await;
+    assert!(messages(&report).contains(&uuid(1)), "{}", messages(&report));
+    for below in ["chk-5/_metadata", "chk-5/#3", "shared/#2"] {
+        assert!(!is_there(&scene, below), "{below}");
+    }
     // The last step fails.
     let scene = retired_over_three_runs().await;
     let before = scene.tree();
