@@ -5,7 +5,7 @@
 mod common;
 
 use chksweep_core::plan::{Place, Rule};
-use chksweep_core::{Age, Location, Uuid};
+use chksweep_core::{Age, Kind, Location, Uuid};
 use chksweep_testkit::world::{NOW, uuid};
 use common::{A, B, Planned, World, living, shared};
 
@@ -149,4 +149,53 @@ fn a_checkpoint_that_was_being_restored_from_lost_its_files_a_day_after_its_meta
     let beside: &'static str = "00000001-0000-4000-8000-000000000000";
     let path = format!("$A/chk-1/{beside}");
     assert_eq!(world(beside, 1).rule(&path), Rule::Named);
+}
+
+#[test]
+fn an_empty_directory_that_is_pinned_stays() {
+    let world = living().dir("$A/chk-3", 9).dir("$A/chk-4", 9).pin("$A/chk-3");
+    assert_eq!(world.rule("$A/chk-3"), Rule::Pinned);
+    assert_eq!(world.rule("$A/chk-4"), Rule::EmptyDirectory);
+}
+
+/// A savepoint lies beside the directories of jobs: its number may be one of any.
+#[test]
+fn a_checkpoint_that_a_savepoint_refers_to_by_number_stays() {
+    let file = format!("$A/chk-3/{}", uuid(5));
+    let of = |number: i64| {
+        World::new()
+            .metadata("$A/chk-2/_metadata", 12, &[])
+            .metadata("$A/chk-7/_metadata", 2, &[])
+            .file(&file, 9)
+            .metadata_of("savepoint-abcdef-000000000000/_metadata", 2, &[], |file| {
+                file.content.as_mut().unwrap().ref_checkpoints = vec![number];
+            })
+    };
+    assert_eq!(of(3).rule(&file), Rule::NamedDirectory);
+    assert_eq!(of(4).rule(&file), Rule::AbandonedCheckpoint);
+}
+
+/// One that is newer and whole, and is no checkpoint of the job.
+#[test]
+fn a_savepoint_does_not_hide_that_the_newest_checkpoint_misses_files() {
+    let world = World::new()
+        .metadata("$A/chk-7/_metadata", 2, &[&shared(1), &shared(2)])
+        .file(&shared(2), 9)
+        .file(&shared(3), 5);
+    for place in ["$A/savepoint-abcdef-000000000000/_metadata", "$A/chk-8/_metadata"] {
+        let saved = world.clone().metadata_of(place, 1, &[&shared(2)], |file| {
+            file.content.as_mut().unwrap().kind = Kind::Savepoint;
+        });
+        assert_eq!(saved.rule(&shared(3)), Rule::InconsistentJob, "{place}");
+    }
+}
+
+/// Only a name that nothing has, or nothing but another, is one of no file.
+#[test]
+fn a_name_that_is_no_uuid_is_found_anywhere_too() {
+    let merged = "$A/shared/job_d7f536ce31c588055f4f8282a9756920_op_x_0_1/x-1";
+    let world = living().file(&format!("$B/chk-1/{}", uuid(7)), 9).file("$B/x-1", 9);
+    let named = world.clone().metadata("$A/chk-8/_metadata", 1, &[merged]);
+    assert_eq!(named.rule("$B/x-1"), Rule::NamedByBaseName);
+    assert_ne!(world.rule("$B/x-1"), Rule::NamedByBaseName);
 }

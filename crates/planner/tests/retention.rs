@@ -6,7 +6,7 @@ mod common;
 
 use chksweep_core::plan::Rule;
 use chksweep_core::policy::{OnUnreadable, RetentionRule};
-use chksweep_core::{Age, OperatorId};
+use chksweep_core::{Age, Kind, OperatorId};
 use chksweep_testkit::world::{location, uuid};
 use common::{A, Planned, World};
 
@@ -382,4 +382,36 @@ fn a_plan_tells_what_a_policy_would_free() {
         plan.summary.what_if.iter().map(|what_if| (what_if.policy.as_str(), what_if.files)).collect();
     // Without a word about high availability the newest two are spared: three `_metadata` and their files.
     assert_eq!(policies, [("keep-last=1", 6), ("keep-last=3", 4)]);
+}
+
+/// One that was gone when it was listed says nothing of how many there are.
+#[test]
+fn a_checkpoint_that_is_only_read_and_not_listed_is_not_counted() {
+    let mut world = five().policy(keep_last(2));
+    let mut vanished = World::new().metadata("$A/chk-6/_metadata", 1, &[]);
+    world.metadata.append(&mut vanished.metadata);
+    assert_eq!(retired(&world), [1, 2, 3]);
+}
+
+#[test]
+fn a_savepoint_in_the_place_of_a_checkpoint_is_neither_counted_nor_retired() {
+    let saved = |number: u32, days| {
+        five().policy(keep_last(2)).metadata_of(&format!("$A/chk-{number}/_metadata"), days, &[], |file| {
+            file.content.as_mut().unwrap().kind = Kind::Savepoint;
+        })
+    };
+    assert_eq!(retired(&saved(6, 1)), [1, 2, 3]);
+    let old = saved(9, 80);
+    assert_eq!((retired(&old), old.rule("$A/chk-9/_metadata")), (vec![1, 2, 3], Rule::Savepoint));
+}
+
+#[test]
+fn a_job_that_expires_leaves_what_is_kept_by_age_or_by_a_pin() {
+    let world = five()
+        .policy(|policy| policy.expire_jobs_after = Some(Age::days(30)))
+        .policy(|policy| policy.no_ha = true)
+        .as_of_days_ahead(60);
+    let within = world.clone().policy(|policy| policy.keep_within = Some(Age::days(70)));
+    assert_eq!(retired(&within), [1, 2, 3]);
+    assert_eq!(retired(&world.pin("$A/chk-1")), [2, 3, 4, 5]);
 }

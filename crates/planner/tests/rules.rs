@@ -454,3 +454,83 @@ fn thousands_of_savepoints_that_were_not_searched_take_no_cube_of_their_number()
     assert_eq!(world.swept(), Vec::<String>::new());
     assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
 }
+
+/// Nothing tells what it passed over.
+#[test]
+fn a_checkpoint_that_vanished_overtakes_nothing() {
+    let file = format!("$A/chk-5/{}", uuid(5));
+    let mut world = World::new().metadata("$A/chk-3/_metadata", 20, &[]).dir("$A/chk-7", 2).file(&file, 9);
+    let mut vanished = World::new().metadata("$A/chk-7/_metadata", 2, &[]);
+    world.metadata.append(&mut vanished.metadata);
+    assert_eq!(world.rule(&file), Rule::InProgress);
+}
+
+#[test]
+fn what_lies_beside_metadata_that_cannot_be_read_stays() {
+    let (beside, other) = (format!("$A/chk-6/{}", uuid(5)), format!("$A/chk-7/{}", uuid(6)));
+    let world = living().file(&beside, 9).file(&other, 9).metadata("$A/chk-5/_metadata", 20, &[]);
+    assert_eq!(
+        (world.rule(&beside), world.rule(&other)),
+        (Rule::AbandonedCheckpoint, Rule::UnreferencedExclusive)
+    );
+    let unreadable = world.unreadable("$A/chk-6/_metadata", 9, Some(vec![]), false);
+    assert_ne!(unreadable.rule(&beside), Rule::UnreferencedExclusive);
+    assert_eq!(unreadable.swept(), [other]);
+}
+
+/// A file-merging directory goes whole: what may not go yet, or is not understood, holds the rest.
+#[test]
+fn one_file_of_a_merged_directory_holds_all() {
+    let merged = format!("$A/taskowned/job_{A}_op_x_0_2");
+    let old = format!("{merged}/{}", uuid(5));
+    let world = living().file(&old, 30).dead(A);
+    assert_eq!(world.rule(&old), Rule::UnreferencedRunningState);
+    let pinned = format!("{merged}/{}", uuid(6));
+    let kept = world.clone().file(&pinned, 30).pin(&pinned);
+    assert_eq!((kept.rule(&old), kept.rule(&pinned)), (Rule::NamedDirectory, Rule::Pinned));
+    let strange = world.clone().file(&format!("{merged}/strange"), 30);
+    assert_eq!((strange.rule(&old), strange.swept().contains(&old)), (Rule::UnknownName, false));
+    let deeper = world.dir(&format!("{merged}/sub"), 30);
+    assert_eq!((deeper.rule(&old), deeper.swept().contains(&old)), (Rule::UnknownName, false));
+}
+
+#[test]
+fn limits_of_the_policy_are_brakes() {
+    let sets: [(&str, fn(&mut chksweep_core::Policy)); 4] = [
+        ("max-sweep-ratio", |policy| policy.brakes.max_sweep_ratio = 0.1),
+        ("max-sweep-files", |policy| policy.brakes.max_sweep_files = Some(1)),
+        ("max-sweep-bytes", |policy| policy.brakes.max_sweep_bytes = Some(1)),
+        ("max-sweep-jobs", |policy| policy.brakes.max_sweep_jobs = Some(0)),
+    ];
+    let world = living().file(&shared(3), 5).file(&shared(4), 5);
+    assert_eq!(world.plan().brakes, []);
+    for (limit, set) in sets {
+        let told = world.clone().policy(set).plan().brakes;
+        assert!(told.iter().any(|brake| brake.limit == limit), "{limit}: {told:?}");
+    }
+    // What is just as much as allowed is no more than that.
+    let most = world.clone().policy(|policy| policy.brakes.max_sweep_files = Some(2));
+    assert_eq!(most.plan().brakes, []);
+}
+
+#[test]
+fn a_root_without_readable_metadata_is_a_brake() {
+    let world = World::new().file(&shared(3), 90).dead(A).as_of_days_ahead(60);
+    let told = world.plan().brakes;
+    assert_eq!(told.first().map(|brake| &*brake.limit), Some("no-readable-metadata"), "{told:?}");
+    let read = world.metadata("$B/chk-1/_metadata", 2, &[]);
+    assert_eq!(read.plan().brakes, []);
+}
+
+#[test]
+fn the_summary_tells_each_job_and_its_newest_checkpoint() {
+    let world = living().metadata("$B/chk-1/_metadata", 5, &[]).metadata("$B/chk-2/_metadata", 3, &[]);
+    let jobs = world.plan().summary.jobs;
+    let newest: Vec<_> = jobs
+        .iter()
+        .map(|job| {
+            (job.checkpoints, job.newest.as_ref().map(|newest| newest.path.rsplit('/').next().unwrap()))
+        })
+        .collect();
+    assert_eq!(newest, [(1, Some("chk-7")), (2, Some("chk-2"))]);
+}
