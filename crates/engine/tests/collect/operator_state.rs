@@ -172,6 +172,13 @@ async fn nothing_is_opened_while_no_file_is_in_doubt() {
 /// Relevance decides what is opened; what is not relevant is never said to have been searched.
 #[tokio::test]
 async fn what_may_name_a_file_in_doubt_is_searched() {
+    // By its operators, or by its place alone.
+    for operator in [[7; 16], [9; 16]] {
+        searched_where_relevant(operator).await;
+    }
+}
+
+async fn searched_where_relevant(of_relevant: [u8; 16]) {
     let world = world(&[]);
     let streams = [Stream::relative(STATE, 1)];
     let job = |job: &str| format!("/ck/{job}/chk-1");
@@ -188,7 +195,8 @@ async fn what_may_name_a_file_in_doubt_is_searched() {
     ];
     let irrelevant = [job(JOB_C), savepoint("cccccc")];
     // Those that may not name it have no operator of job A either.
-    let all = relevant.iter().map(|at| (at, [7; 16])).chain(irrelevant.iter().map(|at| (at, [9; 16])));
+    let all = relevant.iter().map(|at| (at, if at.contains(JOB_A) { [7; 16] } else { of_relevant }));
+    let all = all.chain(irrelevant.iter().map(|at| (at, [10; 16])));
     for (directory, operator) in all {
         let metadata = snapshot_of(operator, &streams);
         world.memory.put(format!("{directory}/_metadata"), metadata, LONG_AGO);
