@@ -564,7 +564,7 @@ async fn a_directory_that_changed_before_its_turn_stays_where_it_is() {
             Some(_) => {
                 scene.store.remove(path(&merged));
             }
-            None => scene.store.deny(path(&merged), chksweep_store::memory::Denied::Reading),
+            None => scene.store.deny(path(&merged), Denied::Reading),
         }
         let report = carry(&mut run, actions).await;
         run.finish(true).await.unwrap();

@@ -1,4 +1,5 @@
 use chksweep_core::JobId;
+use chksweep_core::plan::{DecisionTotals, JobState, JobSummary};
 use chksweep_core::policy::DeadJob;
 use chksweep_store::faults::Hook;
 use chksweep_store::memory::Denied;
@@ -376,6 +377,32 @@ async fn a_metadata_goes_back_in_place_only_where_no_job_comes_to_its_number() {
     let bytes = simple_metadata(4, 60, SimpleKind::Checkpoint, &[], &[], [9; 16]);
     scene.store.put(path("chk-60/_metadata"), bytes, scene.old().plus(Age::days(2)));
     assert!(bring_back(&scene, "run-2", what(&scene), None, false).await.is_partly_done());
+    // One operator of three is the same: less than half.
+    let bytes = [2, 3]
+        .into_iter()
+        .fold(MetadataWriter::v4(60).checkpoint().operator([1; 16]), |writer, id| writer.operator([id; 16]));
+    scene.store.put(path("chk-60/_metadata"), bytes.bytes(), scene.old().plus(Age::days(2)));
+    assert!(bring_back(&scene, "run-3", what(&scene), None, false).await.is_partly_done());
+    let bytes = MetadataWriter::v4(60).checkpoint().operator([1; 16]).operator([2; 16]).bytes();
+    scene.store.put(path("chk-60/_metadata"), bytes, scene.old().plus(Age::days(2)));
+    assert!(!bring_back(&scene, "run-4", what(&scene), None, false).await.is_partly_done());
+}
+
+#[test]
+fn only_directories_of_jobs_that_are_proved_dead_count_as_dead() {
+    let job = |name: &str, state| JobSummary {
+        job: None,
+        name: None,
+        directories: vec![format!("/r/{name}")],
+        checkpoints: 0,
+        newest: None,
+        state,
+        last_activity: None,
+        decisions: DecisionTotals::default(),
+    };
+    let jobs =
+        [job("dead", Some(JobState::Dead)), job("living", Some(JobState::Living)), job("unknown", None)];
+    assert_eq!(dead_directories(&jobs), ["/r/dead".to_owned()].into());
 }
 
 #[tokio::test]
