@@ -225,4 +225,39 @@ mod tests {
         assert!(!task.await.unwrap());
         assert_eq!(pace.stopped(), Some(Stop::Cancelled));
     }
+
+    fn of(operation: Operation) -> StoreError {
+        StoreError::new(ErrorKind::Busy, operation, &Location::local(b"/x"), "busy")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_to_the_longest_and_of_many_failures_one_counts() {
+        let pace = pace(1000);
+        let begun = Instant::now();
+        let passed = || Instant::now().duration_since(begun).as_millis();
+        let (first, second) =
+            tokio::join!(async { pace.failed(&busy()).await }, async { pace.failed(&busy()).await });
+        assert!(first && second);
+        assert_eq!(passed(), 5, "both wait once");
+        pace.failed(&busy()).await;
+        assert_eq!(passed(), 15);
+        pace.failed(&busy()).await;
+        assert_eq!(passed(), 25, "no longer than the longest");
+        pace.succeeded(Asked::Change);
+        pace.failed(&busy()).await;
+        assert_eq!(passed(), 30, "after a success it begins anew");
+    }
+
+    /// What looks and what changes are asked of may differ: a safe mode answers looks.
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_succeeds_does_not_renew_the_patience_for_changes() {
+        let pace = pace(20);
+        let mut changes = 0;
+        while pace.failed(&of(Operation::Rename)).await {
+            pace.succeeded(Asked::Look);
+            changes += 1;
+            assert!(changes < 10);
+        }
+        assert!(matches!(pace.stopped(), Some(Stop::Store(_))));
+    }
 }

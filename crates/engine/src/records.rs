@@ -209,3 +209,82 @@ fn newer_schema(content: &[u8]) -> Option<u32> {
     let told: Told = serde_json::from_slice(content).ok()?;
     (told.schema > SCHEMA).then_some(told.schema)
 }
+
+#[cfg(test)]
+mod tests {
+    use chksweep_store::{Call, ErrorKind, Fault, Rule as Strike};
+
+    use super::*;
+    use crate::testing::Scene;
+
+    /// A record of a run under `root`, with these words changed.
+    async fn put(scene: &Scene, root: &str, changes: &[(&str, &str)]) {
+        let record = scene.begin("run-0").await.finish(true).await.unwrap();
+        let mut text = String::from_utf8(visible::json(&record).unwrap()).unwrap().replace("run-0", "run-1");
+        for (from, to) in changes {
+            assert!(text.contains(from), "{text}");
+            text = text.replace(from, to);
+        }
+        let root = scene.store.location(root);
+        scene.store.put(own::end_file(&root, "run-1").path(), text.as_bytes(), scene.store.now());
+        for run in [own::end_file(&scene.root(), "run-0"), own::journal_file(&scene.root(), "run-0")] {
+            scene.store.remove(run.path());
+        }
+    }
+
+    async fn read(scene: &Scene) -> Result<Vec<RunRecord>, StoreError> {
+        let roots = ["/one", "/two"].map(|root| scene.store.location(root));
+        records(&scene.stores.reading(), &roots).await
+    }
+
+    #[tokio::test]
+    async fn of_two_records_of_a_run_the_worse_counts() {
+        let dirty = [("\"clean\":true", "\"clean\":false")];
+        for worse in ["/one", "/two"] {
+            let scene = Scene::new();
+            for root in ["/one", "/two"] {
+                put(&scene, root, if root == worse { &dirty } else { &[] }).await;
+            }
+            let read = read(&scene).await.unwrap();
+            assert_eq!(read.iter().map(|record| record.clean).collect::<Vec<_>>(), [false], "{worse}");
+            assert!(read[0].covers(&scene.root()) && !read[0].covers(&scene.store.location("/one")));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_run_that_is_not_settled_under_one_root_is_not_settled() {
+        for worse in ["/one", "/two"] {
+            let scene = Scene::new();
+            let other = if worse == "/one" { "/two" } else { "/one" };
+            put(&scene, other, &[("\"clean\":true", "\"clean\":false")]).await;
+            let journal = own::journal_file(&scene.store.location(worse), "run-1");
+            scene.store.put(journal.path(), b"", scene.store.now());
+            let read = read(&scene).await.unwrap();
+            assert_eq!(read.iter().map(RunRecord::is_settled).collect::<Vec<_>>(), [false], "{worse}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_record_of_a_newer_schema_counts_before_all_others() {
+        let newer = [("\"schema\":1", "\"schema\":2")];
+        for at in ["/one", "/two"] {
+            let scene = Scene::new();
+            for root in ["/one", "/two"] {
+                put(&scene, root, if root == at { &newer } else { &[] }).await;
+            }
+            let read = read(&scene).await.unwrap();
+            assert_eq!(read.iter().map(|record| record.newer_schema).collect::<Vec<_>>(), [Some(2)], "{at}");
+        }
+    }
+
+    #[tokio::test]
+    async fn records_that_cannot_be_read_are_not_absent() {
+        let scene = Scene::new();
+        put(&scene, "/one", &[]).await;
+        for call in [Call::List, Call::Open] {
+            scene.faulty.faults().add(Strike::on(call, Fault::Fail(ErrorKind::TimedOut)));
+            assert_eq!(read(&scene).await.unwrap_err().kind, ErrorKind::TimedOut, "{call:?}");
+        }
+        assert_eq!(read(&scene).await.unwrap().len(), 1);
+    }
+}

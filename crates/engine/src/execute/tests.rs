@@ -352,7 +352,10 @@ async fn what_is_not_allowed_is_reported_and_the_rest_goes_on() {
     assert_eq!(report.count(Outcome::Failed).operations, 1);
     assert_eq!(report.count(Outcome::Done).files, 4);
     assert!(report.is_partly_done());
-    run.finish(true).await.unwrap();
+    let record = run.finish(true).await.unwrap();
+    assert!(!record.clean && !record.interrupted, "a failure is not clean");
+    assert!(scene.begin("run-2").await.finish(true).await.unwrap().clean);
+    assert!(!scene.begin("run-3").await.finish(false).await.unwrap().clean);
 }
 
 #[tokio::test]
@@ -368,7 +371,8 @@ async fn a_wish_to_stop_leaves_a_consistent_state_and_the_next_run_goes_on() {
     let report = carry(&mut run, actions).await;
     assert!(report.interrupted);
     assert!(report.count(Outcome::NotStarted).operations > 0);
-    assert!(run.finish(true).await.unwrap().interrupted);
+    let record = run.finish(true).await.unwrap();
+    assert!(record.interrupted && !record.clean);
     let text = scene.store.contents(format!("{ROOT}/.chksweep/runs/run-1.jsonl")).unwrap();
     assert!(journal::verify(text.as_ref()).unwrap().unwrap().ended);
     let mut again = scene;
@@ -533,7 +537,53 @@ async fn the_same_run_id_is_not_used_twice_and_clocks_must_agree() {
     options = scene.options("run-3");
     options.roots.push(scene.store.location(format!("{ROOT}/{JOB}")));
     assert!(scene.try_begin(options).await.is_err());
+    for root in ["/".to_owned(), format!("{ROOT}/.chksweep"), format!("{ROOT}/.chksweep/quarantine/run-1")] {
+        let mut options = scene.options("run-3");
+        options.roots = vec![scene.store.location(&root)];
+        let refused = scene.try_begin(options).await;
+        assert!(matches!(refused, Err(crate::run::RunError::Options(_))), "{root}");
+    }
     scene.begin("run-4").await.finish(true).await.unwrap();
+}
+
+/// Of several clocks the earliest makes every file youngest.
+#[tokio::test]
+async fn a_run_begins_by_the_earliest_clock_of_its_roots() {
+    let behind = Age::minutes(3);
+    for late_first in [true, false] {
+        let scene = scene();
+        let other = chksweep_store::MemoryStore::new("hdfs", "other");
+        other.mkdir("/r", scene.old());
+        other.set_now(scene.store.now().minus(behind));
+        let mut stores = scene.stores.clone();
+        stores.add(&other.location("/"), std::sync::Arc::new(other.clone()));
+        let mut options = scene.options("run-1");
+        options.roots.push(other.location("/r"));
+        if !late_first {
+            options.roots.reverse();
+        }
+        let run =
+            crate::run::Run::begin(stores, options, scene.ears.clone(), scene.cancel.clone()).await.unwrap();
+        assert_eq!(run.started_at(), other.now(), "{late_first}");
+        assert!(run.now() < scene.store.now().minus(Age::minutes(2)), "{late_first}");
+        run.finish(true).await.unwrap();
+    }
+}
+
+/// A lock that cannot be looked at for a while is waited for, one that may not be looked at is lost.
+#[tokio::test]
+async fn nothing_begins_while_it_is_not_known_whose_the_lock_is() {
+    for (kind, goes_on) in [(ErrorKind::TimedOut, true), (ErrorKind::PermissionDenied, false)] {
+        let scene = scene();
+        let mut run = scene.begin("run-1").await;
+        let actions = scene.actions(rules);
+        let lock = own::lock_file(&scene.root());
+        scene.faulty.faults().add(Strike::on(Call::Open, Fault::Fail(kind)).at(&lock));
+        let report = carry(&mut run, actions).await;
+        assert_eq!(report.stopped.is_none(), goes_on, "{kind:?} {report:?}");
+        assert_eq!(report.count(Outcome::Done).operations > 0, goes_on, "{kind:?}");
+        run.finish(true).await.unwrap();
+    }
 }
 
 #[tokio::test]
