@@ -36,3 +36,24 @@ pub(crate) fn tidy<T: Ord>(list: &mut Vec<T>) {
     list.dedup();
     list.shrink_to_fit();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_has_the_fingerprint_of_its_path() {
+        let mut buffer = Vec::new();
+        for (directory, path) in [("/", "/x"), ("/a/b", "/a/b/x")] {
+            let of_entry = of_child(&mut buffer, directory.as_bytes(), NameRef::new(b"x"));
+            assert_eq!(of_entry, of(path.as_bytes()), "{path}");
+        }
+    }
+
+    #[test]
+    fn upwards_ends_below_the_root_of_the_file_system() {
+        let all = |path: &'static str| upwards(path.as_bytes()).collect::<Vec<_>>();
+        assert_eq!(all("/a/b/c"), [&b"/a/b/c"[..], b"/a/b", b"/a"]);
+        assert_eq!(all("/"), [&b""[..]; 0]);
+    }
+}

@@ -397,3 +397,30 @@ pub(crate) fn is_drawn(id: JobId) -> bool {
 pub(crate) fn starts_with(id: JobId, digits: [u8; 6]) -> bool {
     id.to_string().as_bytes().starts_with(&digits)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_made_of_hashes_of_names_are_not_drawn() {
+        for (id, drawn) in [
+            ("00000000000000000000000000000000", false),
+            ("a1b2c3d4e5f60718293a4b5c6d7e8f90", true),
+            // The hash of a cluster alone, and with that of a job, each with either sign.
+            ("000000001234abcd0000000000000000", false),
+            ("ffffffff9234abcd0000000000000000", false),
+            ("0000000022345678000000000fffffff", false),
+            ("00000000f000000000000000ffffffff", false),
+            ("ffffffff0fffffffffffffff00000001", false),
+            // A last half, or a difference, that no hash of a name has.
+            ("00000000f00000000000000100000000", true),
+            ("7fffffffffffffff0000000000000001", true),
+            ("00000000800000000000000000000000", true),
+            ("ffffffff7fffffff0000000000000000", true),
+            ("00000000000000010000000000000001", true),
+        ] {
+            assert_eq!(is_drawn(JobId::parse(id.as_bytes()).unwrap()), drawn, "{id}");
+        }
+    }
+}

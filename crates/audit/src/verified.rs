@@ -62,3 +62,25 @@ impl fmt::Display for Findings {
 }
 
 impl std::error::Error for Findings {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_say_how_many_they_are_and_the_first_of_them() {
+        let finding = |path: Option<&str>| Finding {
+            invariant: "young",
+            path: path.map(ToOwned::to_owned),
+            message: "it is not older than min-age".to_owned(),
+        };
+        let one = Findings { findings: vec![finding(Some("/x"))], count: 1 };
+        assert_eq!(
+            one.to_string(),
+            "1 finding speaks against the plan; young: /x: it is not older than min-age"
+        );
+        let many = Findings { findings: vec![finding(None); 9], count: 12 }.to_string();
+        assert!(many.starts_with("12 findings speak against the plan; young: it is not"), "{many}");
+        assert_eq!(many.matches("young").count(), 5);
+    }
+}

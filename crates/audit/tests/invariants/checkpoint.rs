@@ -116,6 +116,8 @@ fn an_incomplete_savepoint_is_long_untouched_and_was_seen_before() {
     let file = format!("{SAVEPOINT}/{}", uuid(1));
     let mut world = incomplete();
     world.refused(&["incomplete-savepoint"]);
+    // This very look is none.
+    world.seen(SAVEPOINT, hours(0)).refused(&["incomplete-savepoint"]);
     world.seen(SAVEPOINT, hours(1)).passes();
     world.sweep_directory(SAVEPOINT, Rule::IncompleteSavepoint).passes();
     world.written(&file, days(6));
