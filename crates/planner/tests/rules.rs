@@ -496,16 +496,16 @@ fn one_file_of_a_merged_directory_holds_all() {
 
 #[test]
 fn limits_of_the_policy_are_brakes() {
-    let sets: [(&str, fn(&mut chksweep_core::Policy)); 4] = [
-        ("max-sweep-ratio", |policy| policy.brakes.max_sweep_ratio = 0.1),
-        ("max-sweep-files", |policy| policy.brakes.max_sweep_files = Some(1)),
-        ("max-sweep-bytes", |policy| policy.brakes.max_sweep_bytes = Some(1)),
-        ("max-sweep-jobs", |policy| policy.brakes.max_sweep_jobs = Some(0)),
-    ];
     let world = living().file(&shared(3), 5).file(&shared(4), 5);
     assert_eq!(world.plan().brakes, []);
-    for (limit, set) in sets {
-        let told = world.clone().policy(set).plan().brakes;
+    for limit in ["max-sweep-ratio", "max-sweep-files", "max-sweep-bytes", "max-sweep-jobs"] {
+        let limited = world.clone().policy(|policy| match limit {
+            "max-sweep-ratio" => policy.brakes.max_sweep_ratio = 0.1,
+            "max-sweep-files" => policy.brakes.max_sweep_files = Some(1),
+            "max-sweep-bytes" => policy.brakes.max_sweep_bytes = Some(1),
+            _ => policy.brakes.max_sweep_jobs = Some(0),
+        });
+        let told = limited.plan().brakes;
         assert!(told.iter().any(|brake| brake.limit == limit), "{limit}: {told:?}");
     }
     // What is just as much as allowed is no more than that.
