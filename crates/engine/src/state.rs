@@ -118,6 +118,18 @@ mod tests {
     }
 
     #[test]
+    fn a_state_directory_is_a_directory_or_absent() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("state");
+        assert!(check_state(&file).is_ok());
+        fs::write(&file, "").unwrap();
+        assert!(check_state(&file).unwrap_err().to_string().contains("is no directory"));
+        let below = check_state(&file.join("deeper")).unwrap_err();
+        assert_eq!(below.kind(), io::ErrorKind::NotADirectory);
+        assert_eq!(check_for(&file.join("looks/a.json")).unwrap_err().kind(), io::ErrorKind::NotADirectory);
+    }
+
+    #[test]
     fn what_others_may_write_to_is_not_believed() {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("state/looks/a.json");

@@ -622,3 +622,23 @@ async fn a_directory_that_changed_before_its_turn_stays_where_it_is() {
         assert!(!scene.store.exists(quarantined("run-1", &merged)), "{below:?}");
     }
 }
+
+/// What a newer program meant to do is not understood: nothing is begun on top of it, and nothing left behind.
+#[tokio::test]
+async fn a_run_of_a_newer_program_that_was_broken_off_holds_everything() {
+    let scene = scene();
+    let journal = own::journal_file(&scene.root(), "run-0");
+    let newer = format!("{{\"record\":\"start\",\"schema\":{}}}\n", journal::SCHEMA + 1);
+    scene.store.put(journal.path(), newer.as_bytes(), scene.store.now());
+    let before = scene.tree();
+    let refused = scene.try_begin(scene.options("run-1")).await;
+    assert!(matches!(refused, Err(crate::run::RunError::Newer { .. })));
+    assert_eq!(scene.tree(), before);
+    // One that came to its end, or of this program, holds nothing.
+    scene.store.put(own::end_file(&scene.root(), "run-0").path(), b"{}", scene.store.now());
+    scene.begin("run-1").await.finish(true).await.unwrap();
+    scene.store.remove(own::end_file(&scene.root(), "run-0").path());
+    let known = newer.replace(&format!(":{}", journal::SCHEMA + 1), &format!(":{}", journal::SCHEMA));
+    scene.store.put(journal.path(), known.as_bytes(), scene.store.now());
+    scene.begin("run-2").await.finish(true).await.unwrap();
+}

@@ -139,3 +139,16 @@ async fn looks_that_others_wrote_are_ignored_and_said() {
     assert!(looks.directories.is_empty());
     assert!(problem.unwrap().message.contains("belongs to mallory"));
 }
+
+#[tokio::test]
+async fn a_directory_of_records_that_cannot_be_listed_is_not_an_absent_one() {
+    for directory in ["runs", "quarantine"] {
+        let (store, root) = store();
+        store.deny(format!("{ROOT}/.chksweep/{directory}"), chksweep_store::memory::Denied::Reading);
+        let checked = of_root(&store, &root).await;
+        assert!(matches!(checked, Err(TrustError::Store(_))), "{directory}: {checked:?}");
+        store.allow(format!("{ROOT}/.chksweep/{directory}"));
+        store.remove(format!("{ROOT}/.chksweep/{directory}"));
+        assert!(of_root(&store, &root).await.unwrap(), "{directory}");
+    }
+}

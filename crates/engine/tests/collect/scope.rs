@@ -456,3 +456,44 @@ async fn a_local_directory_is_looked_at_like_any_other() {
         assert_eq!(content.files.locations().collect::<Vec<_>>(), [shared]);
     }
 }
+
+/// A directory may go between two listings; a root that is gone is no empty root.
+#[tokio::test]
+async fn a_directory_that_vanished_is_empty_and_a_root_that_vanished_is_not() {
+    let world = World::new();
+    world.put(&format!("/ck/{JOB_A}/shared/{FILE}"));
+    let gone =
+        |path: &str| Rule::on(Call::List, Fault::Fail(ErrorKind::NotFound)).at(&world.at(path)).forever();
+    let shared = format!("/ck/{JOB_A}/shared");
+    world.faults.add(gone(&shared));
+    let collected = world.collect().await;
+    let found = collected.inventory.find_directory(&world.at(&shared)).unwrap();
+    assert_eq!(collected.inventory.directory(found).listing, Listing::Complete);
+    assert_eq!(inventory_paths(&collected), [""; 0]);
+    world.faults.clear();
+    world.faults.add(gone("/ck"));
+    if let Ok(collected) = world.collect_with(|_| {}).await {
+        let root = collected.inventory.find_directory(&world.at("/ck")).unwrap();
+        assert!(matches!(collected.inventory.directory(root).listing, Listing::Partial { .. }));
+    }
+}
+
+/// What is open for writing shows no byte of its last block: a length of whole blocks may be that of such a file.
+#[tokio::test]
+async fn a_file_of_whole_blocks_is_told() {
+    let world = World::new();
+    let at = |n: u32| format!("/ck/{JOB_A}/shared/0a1b2c3d-0000-4fff-8000-{n:012}");
+    for (n, length, block, whole) in [
+        (1, 512, 512, true),
+        (2, 1024, 512, true),
+        (3, 513, 512, false),
+        (4, 0, 512, true),
+        (5, 512, 1024, false),
+    ] {
+        world.memory.put_sized(at(n), length, LONG_AGO);
+        world.memory.set_replication(at(n), 3, block);
+        let collected = world.collect().await;
+        let (_, file) = collected.inventory.find(&world.at(&at(n))).unwrap();
+        assert_eq!(collected.inventory.file(file).whole_blocks, whole, "{length} of {block}");
+    }
+}
