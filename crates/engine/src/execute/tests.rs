@@ -623,6 +623,28 @@ async fn a_directory_that_changed_before_its_turn_stays_where_it_is() {
     }
 }
 
+/// A listing that fails for a while is made again; one in which a directory vanished tells that something changed.
+#[tokio::test]
+async fn a_directory_is_listed_again_after_a_while_and_stays_when_part_of_it_vanished() {
+    for (kind, below, outcome) in
+        [(ErrorKind::TimedOut, "", Outcome::Done), (ErrorKind::NotFound, "/sub", Outcome::Changed)]
+    {
+        let scene = scene();
+        let merged = format!("taskowned/{MERGED}");
+        scene.store.mkdir(path(&format!("{merged}/sub")), scene.old());
+        scene.store.set_modified(path(&merged), scene.old());
+        let mut run = scene.begin("run-1").await;
+        let actions =
+            scene.actions(|below| rules(below).or(below.ends_with("/sub").then_some(Rule::EmptyDirectory)));
+        let at = scene.at(&format!("{merged}{below}"));
+        scene.faulty.faults().add(Strike::on(Call::List, Fault::Fail(kind)).at(&at));
+        let report = carry(&mut run, actions).await;
+        run.finish(true).await.unwrap();
+        assert!(report.count(outcome).operations > 0, "{kind:?} {report:?}");
+        assert_eq!(scene.store.exists(quarantined("run-1", &merged)), outcome == Outcome::Done, "{kind:?}");
+    }
+}
+
 /// What a newer program meant to do is not understood: nothing is begun on top of it, and nothing left behind.
 #[tokio::test]
 async fn a_run_of_a_newer_program_that_was_broken_off_holds_everything() {
