@@ -152,6 +152,18 @@ mod tests {
         assert!(checked_time(&stores, &root, "run-1", &RunningClock::new(now.plus(MAX_SKEW))).await.is_ok());
     }
 
+    /// As a killed run leaves one: it tells when that was made.
+    #[tokio::test]
+    async fn an_old_probe_of_the_same_name_is_not_asked() {
+        let store = MemoryStore::new("hdfs", "ns");
+        let root = store.location("/r");
+        store.mkdir("/r", Timestamp(1));
+        let mut stores = MutateStores::default();
+        stores.add(&root, Arc::new(store.clone()));
+        store.put("/r/.chksweep/clock-run-1-0", b"", Timestamp(1));
+        assert_eq!(store_time(&stores, &root, "run-1", Timestamp(7)).await.unwrap(), store.now());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_probe_may_take_long() {
         let memory = MemoryStore::new("hdfs", "ns");

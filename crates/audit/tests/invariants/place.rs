@@ -173,3 +173,18 @@ fn of_selected_jobs_only_their_own_goes() {
         assert_eq!(refused, !selected, "{findings:?}");
     }
 }
+
+/// As Flink 1.15 laid changelog out, in a root without a level for the job: only state that is named like state.
+#[test]
+fn what_lies_in_a_root_without_jobs_is_changelog_by_its_name_and_rule_alone() {
+    let passes = |path: &str, rule| {
+        let mut world = World::new("/r");
+        world.says(Says::at(&format!("/r/{A}/chk-5/_metadata"))).file(path).sweep(path, rule);
+        let found = world.check().err().map(|findings| findings.findings).unwrap_or_default();
+        !found.iter().any(|finding| finding.invariant == "rule-and-place")
+    };
+    let state = format!("/r/{}", uuid(1));
+    assert!(passes(&state, Rule::UnreferencedRunningState));
+    assert!(!passes(&state, Rule::UnreferencedShared));
+    assert!(!passes("/r/strange", Rule::UnreferencedRunningState));
+}

@@ -100,6 +100,10 @@ fn a_plan_made_since_takes_back_what_it_keeps() {
     let action = of(&scene, &merged());
     scene.file(&format!("{}/{}", merged(), uuid(4)), 1);
     assert!(!still_swept(&scene.fresh(rules), &action));
+    let file = format!("shared/{}", uuid(1));
+    let action = of(&scene, &file);
+    scene.file(&file, 8);
+    assert!(!still_swept(&scene.fresh(rules), &action));
 }
 
 #[test]

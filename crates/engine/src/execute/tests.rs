@@ -645,6 +645,25 @@ async fn a_directory_is_listed_again_after_a_while_and_stays_when_part_of_it_van
     }
 }
 
+/// What was begun together is told apart from what came before, with the reading that it relies on.
+#[tokio::test]
+async fn the_record_numbers_batches_and_tells_their_basis() {
+    let scene = scene();
+    let mut run = scene.begin("run-1").await;
+    let actions = scene.actions(rules);
+    let options = ExecuteOptions { batch: 1, ..ExecuteOptions::default() };
+    let again = || -> futures::future::BoxFuture<'_, _> { unreachable!("the reading is new") };
+    execute(&mut run, actions, Instant::now(), options, &again).await;
+    run.finish(true).await.unwrap();
+    let text = scene.store.contents(format!("{ROOT}/.chksweep/runs/run-1.jsonl")).unwrap();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let intents: Vec<&str> = text.lines().filter(|line| line.contains("\"record\":\"intent\"")).collect();
+    assert!(intents.len() > 2, "{text}");
+    for (line, number) in intents.into_iter().zip(1..) {
+        assert!(line.contains(&format!("\"batch\":{number},")) && line.contains("\"basis\":{"), "{line}");
+    }
+}
+
 /// What a newer program meant to do is not understood: nothing is begun on top of it, and nothing left behind.
 #[tokio::test]
 async fn a_run_of_a_newer_program_that_was_broken_off_holds_everything() {
