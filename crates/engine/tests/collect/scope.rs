@@ -370,6 +370,24 @@ async fn pins_of_every_root_above_and_below_are_read() {
     assert_eq!(collect(world.request()).await.unwrap_err().code(), "pins-unreadable");
 }
 
+/// Above the roots this user need not be able to look; but what could be read a moment later may hold a pin.
+#[tokio::test]
+async fn pins_above_a_root_that_cannot_be_read_now_stop_a_look_and_barred_ones_do_not() {
+    for (kind, goes_on) in
+        [(ErrorKind::PermissionDenied, true), (ErrorKind::TimedOut, false), (ErrorKind::Corrupt, false)]
+    {
+        let world = World::new();
+        world.memory.put("/ck/.chksweep/pins", b"/ck/a\n", LONG_AGO);
+        world.memory.put("/.chksweep/pins", b"hdfs://ns/ck/b\n", LONG_AGO);
+        let above = world.at("/.chksweep/pins");
+        world.faults.add(Rule::on(Call::Open, Fault::Fail(kind)).at(&above).forever());
+        match collect(world.request()).await {
+            Ok(collected) => assert!(goes_on && collected.pins == [world.at("/ck/a")], "{kind:?}"),
+            Err(error) => assert_eq!((goes_on, error.code()), (false, "pins-unreadable"), "{kind:?}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn looks_of_earlier_runs_are_united() {
     let world = World::new();
