@@ -239,7 +239,7 @@ async fn a_target_that_is_taken_stays_as_it_is() {
     let run = scene.begin("run-1").await;
     let stamp = Stamp { length: 7, modified: scene.old() };
     let fate = run.hands.move_file(&from, &to, stamp, true).await;
-    assert!(!fate.is_done() && fate.outcome != Outcome::PutBack, "{fate:?}");
+    assert_eq!(fate.outcome, Outcome::Failed, "{fate:?}");
     run.finish(true).await.unwrap();
     assert_eq!(scene.store.contents(to.path()).unwrap(), "of another run");
     for (at, seen) in before.iter().filter(|(at, _)| **at == from || **at == to) {
