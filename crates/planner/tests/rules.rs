@@ -534,3 +534,43 @@ fn the_summary_tells_each_job_and_its_newest_checkpoint() {
         .collect();
     assert_eq!(newest, [(1, Some("chk-7")), (2, Some("chk-2"))]);
 }
+
+/// A directory that is a job's only by what it holds.
+#[test]
+fn a_directory_that_a_person_named_stays_when_all_below_it_goes() {
+    let world =
+        World::new().dir("team/shared", 30).dir("team/taskowned", 30).metadata("$B/chk-1/_metadata", 2, &[]);
+    let silent = world.seen_before(3);
+    assert_eq!(silent.rule("team/shared"), Rule::EmptyDirectory);
+    assert_eq!(silent.rule("team"), Rule::Structure);
+}
+
+/// A root of changelog alone holds no metadata: what is live in it is told elsewhere, and there is none.
+#[test]
+fn changelog_without_any_metadata_is_a_brake() {
+    let world = World::new().file(&format!("$A/dstl/{}", uuid(5)), 30).dead(A);
+    assert!(world.swept().contains(&format!("$A/dstl/{}", uuid(5))));
+    let limits: Vec<String> = world.plan().brakes.into_iter().map(|brake| brake.limit).collect();
+    assert_eq!(limits, ["no-readable-metadata"]);
+}
+
+/// What Flink did not make, we do not move from: a change of it is somebody's.
+#[test]
+fn a_directory_of_unknown_use_that_changed_during_our_moves_is_a_sign_of_life() {
+    let path = format!("$A/dstl/{}", uuid(5));
+    let during = OwnMove { start: NOW.minus(Age::days(4)), end: Some(NOW.minus(Age::days(2))) };
+    let with = |name: &str| {
+        let mut world = World::new()
+            .file(&path, 30)
+            .dir("$A/shared", 30)
+            .dir(&format!("$A/{name}"), 3)
+            .metadata("$B/chk-1/_metadata", 2, &[])
+            .seen_before(2);
+        for below in ["".to_owned(), format!("/{name}")] {
+            world.looks.moves.insert(format!("{}/{A}{below}", common::ROOT), during);
+        }
+        world.rule(&path)
+    };
+    assert_eq!(with("chk-3"), Rule::UnreferencedRunningState);
+    assert_eq!(with("strange"), Rule::JobNotDead);
+}
