@@ -566,7 +566,7 @@ fn a_directory_of_unknown_use_that_changed_during_our_moves_is_a_sign_of_life() 
             .dir(&format!("$A/{name}"), 3)
             .metadata("$B/chk-1/_metadata", 2, &[])
             .seen_before(2);
-        for below in ["".to_owned(), format!("/{name}")] {
+        for below in [String::new(), format!("/{name}")] {
             world.looks.moves.insert(format!("{}/{A}{below}", common::ROOT), during);
         }
         world.rule(&path)
