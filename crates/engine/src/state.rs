@@ -130,6 +130,26 @@ mod tests {
     }
 
     #[test]
+    fn what_belongs_to_another_user_is_not_believed() {
+        if !rustix::process::geteuid().is_root() {
+            // Only the superuser can give something away.
+            return;
+        }
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("state/looks/a.json");
+        make_for(&file).unwrap();
+        fs::write(&file, "{}").unwrap();
+        for other in [home.path().join("state"), home.path().join("state/looks"), file.clone()] {
+            std::os::unix::fs::chown(&other, Some(12_345), None).unwrap();
+            let error = check_for(&file).unwrap_err().to_string();
+            assert!(error.contains("belongs to uid 12345"), "{error}");
+            std::os::unix::fs::chown(&other, Some(0), None).unwrap();
+        }
+        set_mode(&file, 0o600);
+        assert!(check_for(&file).is_ok());
+    }
+
+    #[test]
     fn what_others_may_write_to_is_not_believed() {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("state/looks/a.json");

@@ -54,6 +54,8 @@ struct State {
     /// The names of the snapshots of a directory.
     snapshots: BTreeMap<Vec<u8>, Vec<String>>,
     trash: Option<String>,
+    /// Whether the store does not tell what it calls this user.
+    nameless: bool,
     safe_mode: bool,
     page: usize,
 }
@@ -76,6 +78,7 @@ impl MemoryStore {
             owned: BTreeMap::new(),
             snapshots: BTreeMap::new(),
             trash: None,
+            nameless: false,
             safe_mode: false,
             page: PAGE,
         };
@@ -234,7 +237,7 @@ impl ReadStore for MemoryStore {
     }
 
     fn user(&self) -> Option<String> {
-        Some(USER.to_owned())
+        (!self.lock().nameless).then(|| USER.to_owned())
     }
 
     async fn usage(&self, directory: &Location) -> Result<Usage, StoreError> {

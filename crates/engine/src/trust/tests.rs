@@ -152,3 +152,16 @@ async fn a_directory_of_records_that_cannot_be_listed_is_not_an_absent_one() {
         assert!(of_root(&store, &root).await.unwrap(), "{directory}");
     }
 }
+
+/// As with some ways of logging in, until `--known-as` says it.
+#[tokio::test]
+async fn without_a_name_for_this_user_nothing_is_its_own() {
+    let (store, root) = store();
+    store.set_named(false);
+    let unknown = "cannot be told what HDFS calls this user";
+    assert!(told(&store, &root).await.contains(unknown));
+    store.remove(format!("{ROOT}/.chksweep"));
+    assert!(told(&store, &root).await.contains(unknown), "what a run makes would not be believed either");
+    store.set_named(true);
+    assert_eq!(told(&store, &root).await, "false");
+}

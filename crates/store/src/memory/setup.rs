@@ -162,6 +162,11 @@ impl MemoryStore {
         self.lock().trash = on.then(|| "test".to_owned());
     }
 
+    /// Says whether the store tells what it calls this user, as it does at first.
+    pub fn set_named(&self, named: bool) {
+        self.lock().nameless = !named;
+    }
+
     /// Switches the safe mode on or off: every change is then refused as busy.
     pub fn set_safe_mode(&self, on: bool) {
         self.lock().safe_mode = on;
