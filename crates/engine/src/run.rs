@@ -457,3 +457,6 @@ fn check(options: &RunOptions) -> Result<(), RunError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

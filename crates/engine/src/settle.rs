@@ -206,3 +206,6 @@ async fn file_arrived(run: &mut Run, to: &Location, stamp: Stamp, open: &IntentP
     run.observer().event(&Event::Loud(format!("it could not be put back: {why}")));
     None
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,3 +35,6 @@ pub async fn around(store: &dyn ReadStore, root: &Location) -> Result<Vec<Snapsh
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,12 @@ use chksweep_core::{
     layout,
 };
 use chksweep_store::memory::Seen;
-use chksweep_store::{EntryKind, Faulty, MemoryStore, MutateStore};
+use chksweep_store::{
+    Access, Appender, EntryKind, EntrySink, Faulty, MemoryStore, MutateStore, ReadStore, Reader, Status,
+    StoreError,
+};
+use futures::future::BoxFuture;
+use tokio::time::Instant;
 
 use crate::actions::{ActionOptions, Actions, Fresh, actions};
 use crate::cancel::Cancel;
@@ -57,6 +62,98 @@ pub(crate) fn path(below: &str) -> String {
 /// Where a run sets such a path aside.
 pub(crate) fn quarantined(run: &str, below: &str) -> String {
     format!("{ROOT}/.chksweep/quarantine/{run}/{JOB}/{below}")
+}
+
+/// A store in which what somebody left open stays open for a while.
+#[derive(Debug)]
+pub(crate) struct SlowToClose {
+    pub(crate) store: MemoryStore,
+    pub(crate) open_until: Instant,
+}
+
+type Answer<'t, T> = BoxFuture<'t, Result<T, StoreError>>;
+
+impl ReadStore for SlowToClose {
+    fn list<'a, 'b, 'c, 'd, 't>(
+        &'a self,
+        directory: &'b Location,
+        sink: &'c mut EntrySink<'d>,
+    ) -> Answer<'t, ()>
+    where
+        Self: 't,
+        'a: 't,
+        'b: 't,
+        'c: 't,
+        'd: 't,
+    {
+        self.store.list(directory, sink)
+    }
+
+    fn stat<'a: 't, 'b: 't, 't>(&'a self, path: &'b Location) -> Answer<'t, Status> {
+        self.store.stat(path)
+    }
+
+    fn access<'a: 't, 'b: 't, 't>(&'a self, path: &'b Location) -> Answer<'t, Access> {
+        self.store.access(path)
+    }
+
+    fn user(&self) -> Option<String> {
+        self.store.user()
+    }
+
+    fn open<'a: 't, 'b: 't, 't>(&'a self, path: &'b Location) -> Answer<'t, Box<dyn Reader>> {
+        self.store.open(path)
+    }
+}
+
+impl MutateStore for SlowToClose {
+    fn rename<'a: 't, 'b: 't, 'c: 't, 't>(&'a self, from: &'b Location, to: &'c Location) -> Answer<'t, ()> {
+        self.store.rename(from, to)
+    }
+
+    fn delete_file<'a: 't, 'b: 't, 't>(&'a self, path: &'b Location) -> Answer<'t, bool> {
+        self.store.delete_file(path)
+    }
+
+    fn remove_directory<'a: 't, 'b: 't, 't>(&'a self, path: &'b Location) -> Answer<'t, bool> {
+        self.store.remove_directory(path)
+    }
+
+    fn delete_tree<'a: 't, 'b: 't, 't>(&'a self, path: &'b Location) -> Answer<'t, bool> {
+        self.store.delete_tree(path)
+    }
+
+    fn make_directories<'a: 't, 'b: 't, 't>(&'a self, path: &'b Location, private: bool) -> Answer<'t, ()> {
+        self.store.make_directories(path, private)
+    }
+
+    fn create_new<'a: 't, 'b: 't, 'c: 't, 't>(
+        &'a self,
+        path: &'b Location,
+        content: &'c [u8],
+    ) -> Answer<'t, ()> {
+        self.store.create_new(path, content)
+    }
+
+    fn replace<'a: 't, 'b: 't, 'c: 't, 't>(
+        &'a self,
+        path: &'b Location,
+        content: &'c [u8],
+    ) -> Answer<'t, ()> {
+        self.store.replace(path, content)
+    }
+
+    fn create_appender<'a: 't, 'b: 't, 't>(&'a self, path: &'b Location) -> Answer<'t, Box<dyn Appender>> {
+        self.store.create_appender(path)
+    }
+
+    fn trash<'a: 't, 'b: 't, 't>(&'a self, path: &'b Location) -> Answer<'t, Location> {
+        self.store.trash(path)
+    }
+
+    fn close_abandoned<'a: 't, 'b: 't, 't>(&'a self, _: &'b Location) -> Answer<'t, bool> {
+        Box::pin(async { Ok(Instant::now() >= self.open_until) })
+    }
 }
 
 pub(crate) struct Scene {
@@ -240,10 +337,8 @@ pub(crate) fn plan_of(inventory: &Inventory, base: &Location, rule: impl Fn(&str
 /// Executes without ever proving again.
 pub(crate) async fn carry(run: &mut Run, actions: Actions) -> ExecutionReport {
     let options = ExecuteOptions { batch: 2, ..ExecuteOptions::default() };
-    execute(run, actions, tokio::time::Instant::now(), options, &|| {
-        Box::pin(async { Err("not expected".to_owned()) })
-    })
-    .await
+    execute(run, actions, Instant::now(), options, &|| Box::pin(async { Err("not expected".to_owned()) }))
+        .await
 }
 
 fn file(kind: EntryKind, length: u64, modified: Timestamp) -> File {

@@ -457,6 +457,9 @@ fn without_a_read_on_record_nothing_tells_what_is_in_use() {
         world.with(&metadata(number), |file| file.accessed = written);
     }
     world.refused(&["in-use"]);
+    // As written, so told to be read: no read at all.
+    let mut written = world.clone();
+    written.written(&state(4), days(1)).with(&state(4), |file| file.accessed = days(1)).refused(&["in-use"]);
     world.with(&state(4), |file| file.accessed = days(8)).refused(&["in-use"]);
     world.with(&state(4), |file| file.accessed = days(7)).passes();
     let elsewhere = "hdfs://other/r/_old";

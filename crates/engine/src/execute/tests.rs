@@ -546,46 +546,6 @@ async fn the_same_run_id_is_not_used_twice_and_clocks_must_agree() {
     scene.begin("run-4").await.finish(true).await.unwrap();
 }
 
-/// Of several clocks the earliest makes every file youngest.
-#[tokio::test]
-async fn a_run_begins_by_the_earliest_clock_of_its_roots() {
-    let behind = Age::minutes(3);
-    for late_first in [true, false] {
-        let scene = scene();
-        let other = chksweep_store::MemoryStore::new("hdfs", "other");
-        other.mkdir("/r", scene.old());
-        other.set_now(scene.store.now().minus(behind));
-        let mut stores = scene.stores.clone();
-        stores.add(&other.location("/"), std::sync::Arc::new(other.clone()));
-        let mut options = scene.options("run-1");
-        options.roots.push(other.location("/r"));
-        if !late_first {
-            options.roots.reverse();
-        }
-        let run =
-            crate::run::Run::begin(stores, options, scene.ears.clone(), scene.cancel.clone()).await.unwrap();
-        assert_eq!(run.started_at(), other.now(), "{late_first}");
-        assert!(run.now() < scene.store.now().minus(Age::minutes(2)), "{late_first}");
-        run.finish(true).await.unwrap();
-    }
-}
-
-/// A lock that cannot be looked at for a while is waited for, one that may not be looked at is lost.
-#[tokio::test]
-async fn nothing_begins_while_it_is_not_known_whose_the_lock_is() {
-    for (kind, goes_on) in [(ErrorKind::TimedOut, true), (ErrorKind::PermissionDenied, false)] {
-        let scene = scene();
-        let mut run = scene.begin("run-1").await;
-        let actions = scene.actions(rules);
-        let lock = own::lock_file(&scene.root());
-        scene.faulty.faults().add(Strike::on(Call::Open, Fault::Fail(kind)).at(&lock));
-        let report = carry(&mut run, actions).await;
-        assert_eq!(report.stopped.is_none(), goes_on, "{kind:?} {report:?}");
-        assert_eq!(report.count(Outcome::Done).operations > 0, goes_on, "{kind:?}");
-        run.finish(true).await.unwrap();
-    }
-}
-
 #[tokio::test]
 async fn what_cannot_be_renamed_as_across_an_encryption_zone_is_told_and_not_copied() {
     let scene = scene();
@@ -643,43 +603,4 @@ async fn a_directory_is_listed_again_after_a_while_and_stays_when_part_of_it_van
         assert!(report.count(outcome).operations > 0, "{kind:?} {report:?}");
         assert_eq!(scene.store.exists(quarantined("run-1", &merged)), outcome == Outcome::Done, "{kind:?}");
     }
-}
-
-/// What was begun together is told apart from what came before, with the reading that it relies on.
-#[tokio::test]
-async fn the_record_numbers_batches_and_tells_their_basis() {
-    let scene = scene();
-    let mut run = scene.begin("run-1").await;
-    let actions = scene.actions(rules);
-    let options = ExecuteOptions { batch: 1, ..ExecuteOptions::default() };
-    let again = || -> futures::future::BoxFuture<'_, _> { unreachable!("the reading is new") };
-    execute(&mut run, actions, Instant::now(), options, &again).await;
-    run.finish(true).await.unwrap();
-    let text = scene.store.contents(format!("{ROOT}/.chksweep/runs/run-1.jsonl")).unwrap();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let intents: Vec<&str> = text.lines().filter(|line| line.contains("\"record\":\"intent\"")).collect();
-    assert!(intents.len() > 2, "{text}");
-    for (line, number) in intents.into_iter().zip(1..) {
-        assert!(line.contains(&format!("\"batch\":{number},")) && line.contains("\"basis\":{"), "{line}");
-    }
-}
-
-/// What a newer program meant to do is not understood: nothing is begun on top of it, and nothing left behind.
-#[tokio::test]
-async fn a_run_of_a_newer_program_that_was_broken_off_holds_everything() {
-    let scene = scene();
-    let journal = own::journal_file(&scene.root(), "run-0");
-    let newer = format!("{{\"record\":\"start\",\"schema\":{}}}\n", journal::SCHEMA + 1);
-    scene.store.put(journal.path(), newer.as_bytes(), scene.store.now());
-    let before = scene.tree();
-    let refused = scene.try_begin(scene.options("run-1")).await;
-    assert!(matches!(refused, Err(crate::run::RunError::Newer { .. })));
-    assert_eq!(scene.tree(), before);
-    // One that came to its end, or of this program, holds nothing.
-    scene.store.put(own::end_file(&scene.root(), "run-0").path(), b"{}", scene.store.now());
-    scene.begin("run-1").await.finish(true).await.unwrap();
-    scene.store.remove(own::end_file(&scene.root(), "run-0").path());
-    let known = newer.replace(&format!(":{}", journal::SCHEMA + 1), &format!(":{}", journal::SCHEMA));
-    scene.store.put(journal.path(), known.as_bytes(), scene.store.now());
-    scene.begin("run-2").await.finish(true).await.unwrap();
 }

@@ -164,3 +164,14 @@ async fn a_record_beside_a_root_that_cannot_be_read_is_told_and_one_that_is_gone
         assert_eq!((known, problem.is_some()), (Looks::default(), tells), "{kind:?}");
     }
 }
+
+#[test]
+fn what_cannot_be_looked_at_or_is_too_long_is_no_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.json");
+    assert!(read_plain_file(&path).unwrap().is_none());
+    let file = File::create(&path).unwrap();
+    assert!(read_plain_file(&path.join("y.json")).is_err());
+    file.set_len(LIMIT + 2).unwrap();
+    assert!(read_plain_file(&path).unwrap_err().to_string().contains("more than a record has"));
+}
